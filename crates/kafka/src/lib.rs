@@ -1,0 +1,172 @@
+//! Kafka clients as the message path needs them.
+//!
+//! librdkafka's defaults are not the Java client's: without idempotence a retry can reorder, the
+//! partitioner differs, and offsets are stored before a record is handled. What matters is set here.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::KafkaError;
+use rdkafka::producer::FutureProducer;
+use rdkafka::types::RDKafkaErrorCode;
+use serde::Deserialize;
+
+/// The `[kafka]` section of a service's configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaSettings {
+    /// `host:port`, several separated by commas.
+    pub brokers: String,
+    /// Partitions of the log, set at installation: a key must never move.
+    pub log_partitions: i32,
+    /// Partitions of the deliveries topic: bounds the gateway and message pods together.
+    pub deliveries_partitions: i32,
+    /// Deliveries partitions below this are the gateways', from here on the message pods'.
+    pub message_partition_base: i32,
+    /// Copies of each partition; 3 in production.
+    #[serde(default = "one")]
+    pub replication_factor: i32,
+    /// Copies that must have a record before it is acknowledged; 2 in production.
+    #[serde(default = "one")]
+    pub min_insync_replicas: i32,
+}
+
+const fn one() -> i32 {
+    1
+}
+
+/// How long a record may wait to be acknowledged before its produce fails.
+pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(15);
+
+fn base(settings: &KafkaSettings, client_id: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &settings.brokers)
+        .set("client.id", client_id)
+        .set("socket.keepalive.enable", "true")
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("log.connection.close", "false");
+    config
+}
+
+/// A producer that neither reorders nor doubles within its session, and fails a record after
+/// [`MESSAGE_TIMEOUT`].
+///
+/// # Errors
+/// When librdkafka refuses the configuration.
+pub fn producer(settings: &KafkaSettings, client_id: &str) -> Result<FutureProducer, KafkaError> {
+    base(settings, client_id)
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("partitioner", "murmur2_random")
+        .set("message.timeout.ms", MESSAGE_TIMEOUT.as_millis().to_string())
+        .set("request.timeout.ms", "5000")
+        .set("retry.backoff.ms", "50")
+        .set("retry.backoff.max.ms", "500")
+        .set("linger.ms", "2")
+        .set("queue.buffering.max.messages", "100000")
+        .set("queue.buffering.max.kbytes", "65536")
+        .set("message.max.bytes", "1000000")
+        .create()
+}
+
+/// The consumer group of the log: offsets are stored by hand, after a batch is done; a member that is
+/// killed is missed after `session_timeout`.
+#[must_use]
+pub fn log_consumer(
+    settings: &KafkaSettings,
+    client_id: &str,
+    group: &str,
+    instance: &str,
+    session_timeout: Duration,
+) -> ClientConfig {
+    let mut config = base(settings, client_id);
+    config
+        .set("group.id", group)
+        .set("group.instance.id", instance)
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("session.timeout.ms", session_timeout.as_millis().to_string())
+        .set(
+            "heartbeat.interval.ms",
+            (session_timeout.as_millis() / 4).to_string(),
+        )
+        .set("max.poll.interval.ms", "300000")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.auto.commit", "true")
+        .set("auto.commit.interval.ms", "1000")
+        .set("fetch.wait.max.ms", "250")
+        .set("fetch.error.backoff.ms", "100")
+        .set("queued.min.messages", "2000")
+        .set("queued.max.messages.kbytes", "16384")
+        .set("enable.partition.eof", "false");
+    config
+}
+
+/// A reader of one partition that is assigned to it by hand: no group, no committed offsets.
+#[must_use]
+pub fn deliveries_consumer(settings: &KafkaSettings, client_id: &str) -> ClientConfig {
+    let mut config = base(settings, client_id);
+    config
+        // librdkafka asks for a name even where no group is joined.
+        .set("group.id", format!("{client_id}-unused"))
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // An offset that is gone means that time has passed: go on from now and let clients resync.
+        .set("auto.offset.reset", "latest")
+        .set("fetch.wait.max.ms", "250")
+        .set("fetch.error.backoff.ms", "100")
+        .set("queued.min.messages", "10000")
+        .set("queued.max.messages.kbytes", "32768")
+        .set("enable.partition.eof", "false");
+    config
+}
+
+/// Why topics could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateTopicsError {
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    #[error("topic {0}: {1}")]
+    Topic(String, RDKafkaErrorCode),
+}
+
+/// Makes both topics where they are missing. Idempotent; an existing topic is left as it is.
+///
+/// # Errors
+/// When Kafka can't be reached within 30 seconds or refuses.
+pub async fn create_topics(settings: &KafkaSettings) -> Result<(), CreateTopicsError> {
+    let admin: AdminClient<DefaultClientContext> = base(settings, "parlance-admin").create()?;
+    let min_insync = settings.min_insync_replicas.to_string();
+    let log = NewTopic::new(
+        events::LOG_TOPIC,
+        settings.log_partitions,
+        TopicReplication::Fixed(settings.replication_factor),
+    )
+    // The time of a record is the broker's: a pure function of the log may use it.
+    .set("message.timestamp.type", "LogAppendTime")
+    .set("retention.ms", "1209600000")
+    .set("unclean.leader.election.enable", "false")
+    .set("min.insync.replicas", &min_insync);
+    let deliveries = NewTopic::new(
+        events::DELIVERIES_TOPIC,
+        settings.deliveries_partitions,
+        TopicReplication::Fixed(settings.replication_factor),
+    )
+    // A hint: what a gateway missed for an hour is read from the store.
+    .set("retention.ms", "3600000")
+    .set("min.insync.replicas", &min_insync);
+    let options = AdminOptions::new()
+        .operation_timeout(Some(Duration::from_secs(20)))
+        .request_timeout(Some(Duration::from_secs(30)));
+    for result in admin.create_topics([&log, &deliveries], &options).await? {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => return Err(CreateTopicsError::Topic(topic, code)),
+        }
+    }
+    Ok(())
+}
