@@ -136,7 +136,10 @@ impl ServiceIdentity {
     pub fn token_for(&self, target: &'static str) -> String {
         let inner = &*self.inner;
         let Some(key) = &inner.key else {
-            tracing::error!(target, "no signing key: `identity.signing_key_file` is empty");
+            tracing::error!(
+                target,
+                "no signing key: `identity.signing_key_file` is empty"
+            );
             return String::new();
         };
         let now = inner.clock.unix_ms() / 1_000;
@@ -197,8 +200,9 @@ impl ServiceIdentity {
             return Ok(caller);
         }
         // Only to choose the key that must have signed it.
-        let claimed: IdentityClaims =
-            jsonwebtoken::dangerous::insecure_decode(token).map_err(|_| identity_invalid())?.claims;
+        let claimed: IdentityClaims = jsonwebtoken::dangerous::insecure_decode(token)
+            .map_err(|_| identity_invalid())?
+            .claims;
         let key = inner
             .trusted
             .get(&claimed.iss)
@@ -405,10 +409,20 @@ mod tests {
     fn a_token_that_lives_too_long_or_is_of_another_kind_is_refused() {
         let peers = peers();
         let now = peers.clock.unix_ms() / 1_000;
-        let claims = |exp: u64| json!({"iss": "chat-gateway", "aud": "account", "iat": now, "exp": exp});
-        assert_eq!(peers.code(&peers.sign(TYPE, &claims(now + 60))), "chat-gateway");
-        assert_eq!(peers.code(&peers.sign(TYPE, &claims(now + 3_600))), "identity_invalid");
-        assert_eq!(peers.code(&peers.sign("at+jwt", &claims(now + 60))), "identity_invalid");
+        let claims =
+            |exp: u64| json!({"iss": "chat-gateway", "aud": "account", "iat": now, "exp": exp});
+        assert_eq!(
+            peers.code(&peers.sign(TYPE, &claims(now + 60))),
+            "chat-gateway"
+        );
+        assert_eq!(
+            peers.code(&peers.sign(TYPE, &claims(now + 3_600))),
+            "identity_invalid"
+        );
+        assert_eq!(
+            peers.code(&peers.sign("at+jwt", &claims(now + 60))),
+            "identity_invalid"
+        );
     }
 
     #[test]

@@ -52,10 +52,7 @@ impl KeyPair {
         let seed = pair.seed().map_err(|_| KeyError::Unreadable)?;
         let seed = seed.as_be_bytes().map_err(|_| KeyError::Unreadable)?;
         Ok(Self {
-            seed: seed
-                .as_ref()
-                .try_into()
-                .map_err(|_| KeyError::Unreadable)?,
+            seed: seed.as_ref().try_into().map_err(|_| KeyError::Unreadable)?,
             public: pair
                 .public_key()
                 .as_ref()
@@ -88,10 +85,7 @@ impl KeyPair {
     /// The public key, for those who verify.
     #[must_use]
     pub fn public_pem(&self) -> String {
-        armour(
-            &[&SPKI_PREFIX[..], &self.public[..]].concat(),
-            "PUBLIC KEY",
-        )
+        armour(&[&SPKI_PREFIX[..], &self.public[..]].concat(), "PUBLIC KEY")
     }
 
     /// Names the key: the start of its thumbprint (RFC 7638).

@@ -15,7 +15,7 @@ pub use identity::{
     Caller, IDENTITY_METADATA, IdentityError, IdentitySettings, InternalInterceptor,
     ServiceIdentity, internal_interceptor,
 };
-pub use keys::{KeyPair, Jwk, Jwks, KeyError};
+pub use keys::{Jwk, Jwks, KeyError, KeyPair};
 pub use peer::{PeerChannel, PeerError};
 pub use person::{Person, person_from_metadata};
-pub use token::{AccessClaims, TokenSettings, TokenVerifier, TOKEN_TYPE};
+pub use token::{AccessClaims, TOKEN_TYPE, TokenSettings, TokenVerifier};

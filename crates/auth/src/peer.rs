@@ -130,6 +130,11 @@ mod tests {
         assert_eq!(metadata.get("authorization").unwrap(), "Bearer abc");
         assert!(metadata.get(IDENTITY_METADATA).is_some());
         assert_eq!(metadata.get("grpc-timeout").unwrap(), "2000000u");
-        assert!(peer.request((), None).metadata().get("authorization").is_none());
+        assert!(
+            peer.request((), None)
+                .metadata()
+                .get("authorization")
+                .is_none()
+        );
     }
 }

@@ -424,7 +424,10 @@ mod tests {
         let claims = part(&account.claims());
         for alg in ["none", "None", "NONE"] {
             let header = part(&json!({"alg": alg, "typ": "at+jwt", "kid": account.key.kid()}));
-            assert_eq!(account.code(&format!("{header}.{claims}.")).await, "token_invalid");
+            assert_eq!(
+                account.code(&format!("{header}.{claims}.")).await,
+                "token_invalid"
+            );
         }
         let stripped = account.sign(&account.header(), &account.claims());
         let stripped = stripped.rsplit_once('.').unwrap().0;
@@ -522,9 +525,7 @@ mod tests {
     }
 
     /// An account service whose published keys can be changed and whose requests are counted.
-    async fn publish(
-        jwks: Arc<RwLock<Option<Jwks>>>,
-    ) -> (String, Arc<AtomicUsize>) {
+    async fn publish(jwks: Arc<RwLock<Option<Jwks>>>) -> (String, Arc<AtomicUsize>) {
         let requests = Arc::new(AtomicUsize::new(0));
         let counted = requests.clone();
         let router = Router::new().route(
@@ -573,7 +574,10 @@ mod tests {
         for n in 0..50 {
             header.kid = Some(format!("unknown-{n}"));
             let token = account.sign(&header, &account.claims());
-            assert_eq!(verifier.verify(&token).await.unwrap_err().code, "token_invalid");
+            assert_eq!(
+                verifier.verify(&token).await.unwrap_err().code,
+                "token_invalid"
+            );
         }
         assert_eq!(requests.load(Ordering::SeqCst), 1);
     }
@@ -585,7 +589,10 @@ mod tests {
         let (url, _) = publish(jwks.clone()).await;
         let verifier = following(&account, url);
         let token = account.sign(&account.header(), &account.claims());
-        assert_eq!(verifier.verify(&token).await.unwrap_err().code, "unavailable");
+        assert_eq!(
+            verifier.verify(&token).await.unwrap_err().code,
+            "unavailable"
+        );
     }
 
     #[tokio::test]

@@ -40,8 +40,9 @@ pub fn load<T: DeserializeOwned>(service: &str, defaults_toml: &str) -> Result<T
     load_from(
         service,
         defaults_toml,
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
     )
 }
 
@@ -78,7 +79,10 @@ fn refusal(error: &toml::de::Error, text: &str) -> String {
         .and_then(|span| text.get(span))
         .map(|excerpt| excerpt.split(['=', '\n']).next().unwrap_or("").trim())
         .filter(|key| {
-            !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-[].".contains(c))
+            !key.is_empty()
+                && key
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "_-[].".contains(c))
         });
     let message = error.message();
     match line {
@@ -95,7 +99,10 @@ fn refusal(error: &toml::de::Error, text: &str) -> String {
 fn set(tree: &mut Table, name: &str, path: &str, text: &str) -> Result<(), SettingsError> {
     let bad_name = || SettingsError::BadName(name.to_owned());
     let mut segments: Vec<String> = path.split("__").map(str::to_lowercase).collect();
-    let last = segments.pop().filter(|s| !s.is_empty()).ok_or_else(bad_name)?;
+    let last = segments
+        .pop()
+        .filter(|s| !s.is_empty())
+        .ok_or_else(bad_name)?;
     let mut table = tree;
     for segment in segments {
         if segment.is_empty() {
@@ -282,7 +289,9 @@ max_connections = 8
         load_from(
             "my-service",
             DEFAULTS,
-            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
+            pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
         )
     }
 

@@ -97,6 +97,7 @@ impl Drop for TelemetryGuard {
 }
 
 static PROMETHEUS: OnceLock<PrometheusHandle> = OnceLock::new();
+static SERVICE: OnceLock<&'static str> = OnceLock::new();
 static INSTALLING: Mutex<()> = Mutex::new(());
 
 /// Installs logs, traces and metrics for this process. The first call of a process decides;
@@ -118,6 +119,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> TelemetryGua
         .build_recorder();
     let prometheus = recorder.handle();
     let _ = PROMETHEUS.set(prometheus.clone());
+    let _ = SERVICE.set(service);
     let foreign_recorder = metrics::set_global_recorder(recorder).is_err();
 
     let (filter, filter_error) = match EnvFilter::try_new(&settings.filter) {
@@ -139,9 +141,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> TelemetryGua
             .event_format(json::JsonEvents { service })
             .with_filter(filter)
             .boxed(),
-        LogFormat::Text => tracing_subscriber::fmt::layer()
-            .with_filter(filter)
-            .boxed(),
+        LogFormat::Text => tracing_subscriber::fmt::layer().with_filter(filter).boxed(),
     };
     let installed = tracing_subscriber::registry()
         .with(spans)
@@ -162,6 +162,12 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> TelemetryGua
         provider: Some(provider),
         prometheus,
     }
+}
+
+/// The service that this process is: the label `service` of its metrics.
+#[must_use]
+pub fn service() -> &'static str {
+    SERVICE.get().copied().unwrap_or("unknown")
 }
 
 /// A panic is one line like any other, with its place.
@@ -284,6 +290,9 @@ mod tests {
         let guard = installed();
         metrics::histogram!("try_seconds").record(0.003);
         let text = guard.prometheus().render();
-        assert!(text.contains("try_seconds_bucket{le=\"0.005\"} 1"), "{text}");
+        assert!(
+            text.contains("try_seconds_bucket{le=\"0.005\"} 1"),
+            "{text}"
+        );
     }
 }

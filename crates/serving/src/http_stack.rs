@@ -1,0 +1,353 @@
+use std::any::Any;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt as _;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use lifecycle::Lifecycle;
+use problem::{Kind, Problem};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::{Instrument as _, field};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Limits in front of the REST handlers of a service.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSettings {
+    /// Largest body that is read, in bytes; more is refused with `too_large`.
+    pub body_limit_bytes: usize,
+    /// How long a handler may take until its response begins, in milliseconds; then `timeout`.
+    /// It does not end what comes after the response's head, so sockets live on.
+    pub request_timeout_ms: u64,
+    /// Origins of browsers that may call besides our own, such as `https://app.example`. Empty:
+    /// none. `*` is not taken: requests carry credentials.
+    #[serde(default)]
+    pub cors_origins: Vec<String>,
+}
+
+/// Puts the stack around a service's routes: request id, trace, metrics, panics, timeout, body
+/// limit, security headers, CORS, and problems for what no route takes.
+///
+/// # Panics
+/// When an origin of the settings is not a header value.
+pub fn http(router: Router, settings: &HttpSettings) -> Router {
+    let timeout = Duration::from_millis(settings.request_timeout_ms);
+    let mut router = router
+        .fallback(|| async {
+            Problem::new(Kind::NotFound, "route_unknown", "There is nothing here.")
+        })
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(settings.body_limit_bytes))
+        // Inside the watcher, so that a panic is measured and answered as a problem.
+        .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(middleware::from_fn_with_state(timeout, watch));
+    if !settings.cors_origins.is_empty() {
+        let origins = settings.cors_origins.iter().map(|origin| {
+            HeaderValue::from_str(origin).expect("an origin of the settings is a header value")
+        });
+        router = router.layer(
+            CorsLayer::new()
+                .allow_origin(AllowOrigin::list(origins))
+                .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+                .allow_headers([
+                    header::AUTHORIZATION,
+                    header::CONTENT_TYPE,
+                    HeaderName::from_static("traceparent"),
+                    HeaderName::from_static("x-parlance-session"),
+                ])
+                .expose_headers([REQUEST_ID, header::RETRY_AFTER])
+                .allow_credentials(true)
+                .max_age(Duration::from_secs(600)),
+        );
+    }
+    router
+}
+
+async fn method_not_allowed() -> Response {
+    let mut response = Problem::new(
+        Kind::InvalidInput,
+        "method_not_allowed",
+        "This address does not take that method.",
+    )
+    .into_response();
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
+}
+
+fn answer_panic(_: Box<dyn Any + Send + 'static>) -> Response {
+    // The panic hook has logged it, with its place.
+    Problem::new(
+        Kind::Internal,
+        "internal",
+        "Something went wrong on our side.",
+    )
+    .into_response()
+}
+
+async fn watch(
+    State(timeout): State<Duration>,
+    matched: Option<MatchedPath>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let began = Instant::now();
+    let method = known_method(request.method());
+    let route = matched
+        .as_ref()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
+    let id = request_id(&request);
+    let span = tracing::info_span!(
+        "http request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = field::Empty,
+        request.id = id.to_str().unwrap_or_default(),
+    );
+    if let Some(parent) = header_text(&request, "traceparent") {
+        telemetry::set_parent(&span, parent);
+    }
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let handled = async {
+        match tokio::time::timeout(timeout, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::new(
+                Kind::Timeout,
+                "timeout",
+                "There was no answer in time. It may still have been done.",
+            )
+            .into_response(),
+        }
+    };
+    let mut response = handled.instrument(span.clone()).await;
+    let status = response.status();
+    span.record("http.response.status_code", status.as_u16());
+    metrics::histogram!(
+        "http_server_request_duration_seconds",
+        "service" => telemetry::service(),
+        "route" => route,
+        "method" => method,
+        "status" => status_class(status),
+    )
+    .record(began.elapsed());
+
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The caller's id where it is one that a log line can bear, else a new one.
+fn request_id(request: &Request) -> HeaderValue {
+    let given = request.headers().get(REQUEST_ID).filter(|id| {
+        (1..=64).contains(&id.len())
+            && id
+                .as_bytes()
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    });
+    given.cloned().unwrap_or_else(|| {
+        HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).expect("a UUID is a header value")
+    })
+}
+
+fn header_text<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+/// A caller may send any method; a label must not grow with that.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+const fn status_class(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// Serves a router until the process stops; requests that are under way are finished.
+/// Handlers may extract `axum::extract::ConnectInfo<SocketAddr>`.
+pub fn serve_http(
+    lifecycle: &Lifecycle,
+    name: &'static str,
+    listener: TcpListener,
+    router: Router,
+) {
+    let stopping = lifecycle.stopping();
+    let aborting = lifecycle.aborting();
+    lifecycle.spawn(name, async move {
+        let listener = listener.tap_io(|stream| {
+            // Small answers must not wait for one another.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(error = %error, "TCP_NODELAY not set");
+            }
+        });
+        let server = axum::serve(
+            listener,
+            router.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(stopping.cancelled_owned());
+        tokio::select! {
+            end = async { server.await } => end.context("serve HTTP"),
+            () = aborting.cancelled() => Ok(()),
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::{get, post};
+    use problem::ProblemBody;
+    use serde::Deserialize;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::Json;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body1 {
+        #[expect(dead_code, reason = "only its shape matters here")]
+        name: String,
+    }
+
+    async fn panicking() -> &'static str {
+        panic!("on purpose")
+    }
+
+    fn app() -> Router {
+        let router = Router::new()
+            .route("/things/{id}", get(|| async { "thing" }))
+            .route("/things", post(|Json(_): Json<Body1>| async { "made" }))
+            .route("/panic", get(panicking))
+            .route("/slow", get(std::future::pending::<()>));
+        http(
+            router,
+            &HttpSettings {
+                body_limit_bytes: 64,
+                request_timeout_ms: 50,
+                cors_origins: vec![],
+            },
+        )
+    }
+
+    async fn call(request: http::Request<Body>) -> (Response, Option<ProblemBody>) {
+        let (parts, body) = app().oneshot(request).await.unwrap().into_parts();
+        let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        let problem = serde_json::from_slice(&bytes).ok();
+        if problem.is_some() {
+            assert_eq!(
+                parts.headers[header::CONTENT_TYPE],
+                "application/problem+json"
+            );
+        }
+        (Response::from_parts(parts, Body::from(bytes)), problem)
+    }
+
+    fn request(method: &str, path: &str, body: &str) -> http::Request<Body> {
+        http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_owned()))
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_refusal_is_a_problem_with_a_stable_code() {
+        let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(100));
+        for (method, path, body, status, code) in [
+            ("GET", "/nothing", "", 404, "route_unknown"),
+            ("DELETE", "/things/1", "", 405, "method_not_allowed"),
+            ("POST", "/things", "{", 400, "body_malformed"),
+            ("POST", "/things", r#"{"name":1}"#, 400, "body_invalid"),
+            (
+                "POST",
+                "/things",
+                r#"{"name":"a","admin":true}"#,
+                400,
+                "body_invalid",
+            ),
+            ("POST", "/things", large.as_str(), 413, "too_large"),
+            ("GET", "/panic", "", 500, "internal"),
+            ("GET", "/slow", "", 504, "timeout"),
+        ] {
+            let (response, problem) = call(request(method, path, body)).await;
+            assert_eq!(response.status(), status, "{method} {path}");
+            assert_eq!(problem.unwrap().code, code, "{method} {path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_carry_the_security_headers_and_the_callers_request_id() {
+        let mut request = request("GET", "/things/1", "");
+        request
+            .headers_mut()
+            .insert(REQUEST_ID, HeaderValue::from_static("abc-1"));
+        let (response, _) = call(request).await;
+        let headers = response.headers();
+        assert_eq!(headers[REQUEST_ID], "abc-1");
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+    }
+
+    #[tokio::test]
+    async fn a_request_id_that_a_log_can_not_bear_is_replaced() {
+        let mut request = request("GET", "/things/1", "");
+        request
+            .headers_mut()
+            .insert(REQUEST_ID, HeaderValue::from_static("a b\"c"));
+        let (response, _) = call(request).await;
+        assert_eq!(response.headers()[REQUEST_ID].len(), 36);
+    }
+
+    #[tokio::test]
+    async fn requests_are_measured_by_route_not_by_path() {
+        let guard = telemetry::init("test", &telemetry::TelemetrySettings::default());
+        call(request("GET", "/things/42", "")).await;
+        call(request("GET", "/secret-path", "")).await;
+        let text = guard.prometheus().render();
+        assert!(text.contains("route=\"/things/{id}\""), "{text}");
+        assert!(!text.contains("secret-path"));
+    }
+}

@@ -1,0 +1,19 @@
+//! The one stack in front of every handler of every service.
+//!
+//! **Invariants.** A refusal is a problem with a stable code, also when axum or tonic made it. A
+//! request line is never logged or measured with its query: it may hold what must not be seen.
+//! A label of a metric is never what a caller chose.
+
+mod extract;
+mod grpc;
+mod http_stack;
+mod listeners;
+mod ops;
+mod swagger;
+
+pub use extract::{Json, Path, Query};
+pub use grpc::{GrpcServer, grpc_server, serve_grpc, with_reflection};
+pub use http_stack::{HttpSettings, http, serve_http};
+pub use listeners::{Addresses, Listeners};
+pub use ops::{ReadinessCheck, readiness_check, serve_ops};
+pub use swagger::swagger;
