@@ -1,0 +1,9 @@
+//! Starts what Parlance consists of on this machine, without containers.
+//!
+//! [`servers`] runs Kafka, Redis, Postgres and the AWS emulators as child processes.
+//! Everything listens on loopback only and dies with the process that started it.
+
+pub mod install;
+pub mod ports;
+pub mod process;
+pub mod servers;

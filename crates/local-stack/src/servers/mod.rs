@@ -1,0 +1,197 @@
+//! Kafka, Redis, Postgres and the AWS emulators as child processes.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use local_stack::servers::{Server, TestServers};
+//! let servers = TestServers::start(&[Server::Postgres, Server::Redis]).await?;
+//! let url = servers.postgres().create_database("account").await?;
+//! servers.redis().kill9().await;
+//! servers.redis().start().await?;
+//! # Ok(()) }
+//! ```
+
+mod kafka;
+mod local_aws;
+mod postgres;
+mod redis;
+mod test_servers;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+
+pub use kafka::Kafka;
+pub use local_aws::LocalAws;
+pub use postgres::Postgres;
+pub use redis::Redis;
+pub use test_servers::TestServers;
+
+use crate::install::{self, Program};
+use crate::ports;
+use crate::process::Process;
+
+/// A backing server of the suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Server {
+    Kafka,
+    Redis,
+    Postgres,
+    /// DynamoDB and S3.
+    LocalAws,
+}
+
+impl Server {
+    pub const ALL: [Self; 4] = [Self::Kafka, Self::Redis, Self::Postgres, Self::LocalAws];
+
+    fn programs(self) -> &'static [Program] {
+        match self {
+            Self::Kafka => &[Program::Java, Program::Maven],
+            Self::Redis => &[Program::Redis],
+            Self::Postgres => &[Program::Postgres],
+            Self::LocalAws => &[],
+        }
+    }
+}
+
+/// What acknowledged writes survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// A loss of power, as far as each server does so by default.
+    PowerLoss,
+    /// A kill of the server only: for tests, where flushing would be most of the time.
+    Kill,
+}
+
+/// Ports of loopback for the servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerPorts {
+    pub kafka: u16,
+    pub kafka_controller: u16,
+    pub redis: u16,
+    pub postgres: u16,
+    pub dynamodb: u16,
+    pub s3: u16,
+}
+
+impl ServerPorts {
+    /// Ports on which nothing listens now.
+    ///
+    /// # Errors
+    /// When none are left.
+    pub fn free() -> anyhow::Result<Self> {
+        Ok(Self {
+            kafka: ports::free()?,
+            kafka_controller: ports::free()?,
+            redis: ports::free()?,
+            postgres: ports::free()?,
+            dynamodb: ports::free()?,
+            s3: ports::free()?,
+        })
+    }
+
+    /// Six ports in a row.
+    #[must_use]
+    pub fn from(base: u16) -> Self {
+        Self {
+            kafka: base,
+            kafka_controller: base + 1,
+            redis: base + 2,
+            postgres: base + 3,
+            dynamodb: base + 4,
+            s3: base + 5,
+        }
+    }
+}
+
+/// The servers that were asked for, running.
+#[derive(Debug)]
+pub struct Servers {
+    pub kafka: Option<Kafka>,
+    pub redis: Option<Redis>,
+    pub postgres: Option<Postgres>,
+    pub local_aws: Option<LocalAws>,
+}
+
+impl Servers {
+    /// Installs what is missing, then starts the servers side by side, each in a folder below
+    /// `data`, on the data that is there.
+    ///
+    /// # Errors
+    /// When one can't be installed or doesn't become ready; those already started are killed.
+    pub async fn start(
+        wanted: &[Server],
+        data: &Path,
+        ports: ServerPorts,
+        durability: Durability,
+    ) -> anyhow::Result<Self> {
+        let programs: Vec<Program> = wanted
+            .iter()
+            .flat_map(|server| server.programs())
+            .copied()
+            .collect();
+        install::ensure_installed(&programs)?;
+        std::fs::create_dir_all(data)?;
+        let servers = Self {
+            kafka: wanted
+                .contains(&Server::Kafka)
+                .then(|| Kafka::prepare(data, ports.kafka, ports.kafka_controller))
+                .transpose()?,
+            redis: wanted
+                .contains(&Server::Redis)
+                .then(|| Redis::prepare(data, ports.redis))
+                .transpose()?,
+            postgres: wanted
+                .contains(&Server::Postgres)
+                .then(|| Postgres::prepare(data, ports.postgres, durability))
+                .transpose()?,
+            local_aws: wanted
+                .contains(&Server::LocalAws)
+                .then(|| LocalAws::prepare(data, ports.dynamodb, ports.s3, durability))
+                .transpose()?,
+        };
+        // All at once, and Kafka first, because it takes longest.
+        futures_util::future::try_join_all(servers.processes().into_iter().map(start_timed))
+            .await?;
+        Ok(servers)
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn processes(&self) -> Vec<&Process> {
+        let mut processes: Vec<&Process> = Vec::new();
+        processes.extend(self.kafka.as_deref());
+        processes.extend(self.redis.as_deref());
+        processes.extend(self.postgres.as_deref());
+        processes.extend(self.local_aws.as_deref());
+        processes
+    }
+
+    /// Stops them cleanly, side by side.
+    pub async fn stop(&self) {
+        futures_util::future::join_all(self.processes().into_iter().map(Process::stop)).await;
+    }
+}
+
+/// Starts a process and says how long it took.
+pub(crate) async fn start_timed(process: &Process) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    process.start().await?;
+    tracing::info!(
+        "{} ready after {:.1} s",
+        process.name(),
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Local servers start in a second or two; a machine busy with a build takes much longer.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+
+fn probe<F, A>(ask: F) -> crate::process::Probe
+where
+    F: Fn() -> A + Send + Sync + 'static,
+    A: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    std::sync::Arc::new(move || -> BoxFuture<'static, anyhow::Result<()>> { Box::pin(ask()) })
+}

@@ -1,0 +1,3 @@
+//! The servers themselves: started, killed, paused, started again.
+
+mod servers;
