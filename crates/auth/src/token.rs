@@ -106,6 +106,18 @@ impl TokenVerifier {
         )
     }
 
+    /// Takes other keys, where they are not fetched. What was signed with a key that is gone stays
+    /// good until it expires if it was seen before.
+    pub fn set_keys(&self, jwks: &Jwks) {
+        let mut known = self
+            .inner
+            .keys
+            .known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.by_kid = Arc::new(read(jwks));
+    }
+
     fn build(issuer: String, audience: String, clock: Clock, keys: Keys) -> Self {
         Self {
             inner: Arc::new(Inner {

@@ -6,6 +6,7 @@
 
 mod extract;
 mod grpc;
+mod healthcheck;
 mod http_stack;
 mod listeners;
 mod ops;
@@ -13,6 +14,7 @@ mod swagger;
 
 pub use extract::{Json, Path, Query};
 pub use grpc::{GrpcServer, grpc_server, serve_grpc, with_reflection};
+pub use healthcheck::healthcheck;
 pub use http_stack::{HttpSettings, http, serve_http};
 pub use listeners::{Addresses, Listeners};
 pub use ops::{ReadinessCheck, readiness_check, serve_ops};

@@ -90,8 +90,9 @@ impl TelemetryGuard {
 impl Drop for TelemetryGuard {
     fn drop(&mut self) {
         if let Some(provider) = self.provider.take() {
-            // The process ends; nobody is left to be told.
-            let _ = provider.shutdown();
+            // Sent, not shut down: another service of this process may go on. And the process ends;
+            // nobody is left to be told of a failure.
+            let _ = provider.force_flush();
         }
     }
 }
