@@ -3,8 +3,12 @@
 pub struct ListMyConnectionsRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListMyConnectionsResponse {
+    /// On the gateway that answers.
     #[prost(uint32, tag = "1")]
     pub open_sockets: u32,
+    /// Other gateways that hold sockets of the caller.
+    #[prost(uint32, tag = "2")]
+    pub other_gateways: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DisconnectRequest {
@@ -108,7 +112,7 @@ pub mod gateway_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// The caller's own open sockets, on every gateway.
+        /// Where the caller is connected. UNAVAILABLE while Redis is away.
         pub async fn list_my_connections(
             &mut self,
             request: impl tonic::IntoRequest<super::ListMyConnectionsRequest>,
@@ -153,7 +157,7 @@ pub mod gateway_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with GatewayServiceServer.
     #[async_trait]
     pub trait GatewayService: std::marker::Send + std::marker::Sync + 'static {
-        /// The caller's own open sockets, on every gateway.
+        /// Where the caller is connected. UNAVAILABLE while Redis is away.
         async fn list_my_connections(
             &self,
             request: tonic::Request<super::ListMyConnectionsRequest>,

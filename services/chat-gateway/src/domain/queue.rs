@@ -1,0 +1,182 @@
+//! What waits to be written to one socket.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use futures_util::task::AtomicWaker;
+
+use super::close::Close;
+use super::frame::Outgoing;
+
+/// Something to write.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// A frame that others may share.
+    Frame(Arc<Outgoing>),
+    /// The time for a heartbeat has come; the socket's task knows what it says.
+    Beat,
+}
+
+/// What became of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// Queued behind others; whoever writes is on its way.
+    Queued,
+    /// Queued as the first: call [`Queue::wake`] when nothing more follows at once.
+    First,
+    /// No room: the reader is too slow.
+    Full,
+    /// The socket is being closed.
+    Closing,
+}
+
+/// What the writer has to do: write `items`, then close if told so.
+#[derive(Debug, Default)]
+pub struct Taken {
+    pub items: VecDeque<Item>,
+    pub close: Option<Close>,
+}
+
+/// A bounded queue with one taker that takes all at once. An empty one holds no memory but itself:
+/// there are as many as sockets, and nearly all are idle.
+#[derive(Debug, Default)]
+pub struct Queue {
+    waiting: Mutex<Taken>,
+    taker: AtomicWaker,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an item unless `capacity` are waiting. Never blocks and does not wake, so that several
+    /// frames get into one write.
+    pub fn push(&self, item: Item, capacity: usize) -> Pushed {
+        let mut waiting = self.lock();
+        if waiting.close.is_some() {
+            return Pushed::Closing;
+        }
+        match waiting.items.len() {
+            n if n >= capacity => return Pushed::Full,
+            n => {
+                waiting.items.push_back(item);
+                if n > 0 {
+                    return Pushed::Queued;
+                }
+            }
+        }
+        Pushed::First
+    }
+
+    /// Has the items written.
+    pub fn wake(&self) {
+        self.taker.wake();
+    }
+
+    /// Has the socket closed after what is waiting. The first reason stays.
+    pub fn close(&self, close: Close) -> bool {
+        let mut waiting = self.lock();
+        let first = waiting.close.is_none();
+        if first {
+            waiting.close = Some(close);
+        }
+        drop(waiting);
+        self.taker.wake();
+        first
+    }
+
+    /// Has the socket closed without what is waiting: its reader doesn't take it.
+    pub fn abandon(&self, close: Close) -> bool {
+        self.lock().items = VecDeque::new();
+        self.close(close)
+    }
+
+    /// Waits until there is something to do. Only one task may call it.
+    pub async fn take(&self) -> Taken {
+        poll_fn(|cx| {
+            self.taker.register(cx.waker());
+            let mut waiting = self.lock();
+            if waiting.items.is_empty() && waiting.close.is_none() {
+                return Poll::Pending;
+            }
+            Poll::Ready(Taken {
+                // Taken with its memory: the empty one that stays holds none.
+                items: std::mem::take(&mut waiting.items),
+                close: waiting.close,
+            })
+        })
+        .await
+    }
+
+    /// Waits until the socket is to be closed. For the task that calls [`Queue::take`], while a
+    /// write is stuck.
+    pub async fn closing(&self) -> Close {
+        poll_fn(|cx| {
+            self.taker.register(cx.waker());
+            match self.lock().close {
+                Some(close) => Poll::Ready(close),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_that_waits_is_taken_at_once_in_order() {
+        let queue = Queue::default();
+        assert!(queue.take().now_or_never().is_none());
+        assert_eq!(queue.push(Item::Beat, 3), Pushed::First);
+        assert_eq!(queue.push(Item::Beat, 3), Pushed::Queued);
+        let taken = queue.take().await;
+        assert_eq!(taken.items.len(), 2);
+        assert_eq!(taken.close, None);
+        assert!(queue.take().now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_taker_is_woken() {
+        let queue = Arc::new(Queue::default());
+        let taker = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.take().await.items.len() }
+        });
+        tokio::task::yield_now().await;
+        queue.push(Item::Beat, 1);
+        queue.wake();
+        assert_eq!(taker.await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_takes_no_more() {
+        let queue = Queue::default();
+        assert_eq!(queue.push(Item::Beat, 1), Pushed::First);
+        assert_eq!(queue.push(Item::Beat, 1), Pushed::Full);
+        assert!(queue.abandon(Close::SLOW_READER));
+        let taken = queue.take().await;
+        assert!(taken.items.is_empty());
+        assert_eq!(taken.close, Some(Close::SLOW_READER));
+        assert_eq!(queue.push(Item::Beat, 1), Pushed::Closing);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_written_before_the_close_and_the_first_reason_stays() {
+        let queue = Queue::default();
+        queue.push(Item::Beat, 8);
+        assert!(queue.close(Close::DRAINING));
+        assert!(!queue.close(Close::SESSION_ENDED));
+        assert_eq!(queue.closing().await, Close::DRAINING);
+        let taken = queue.take().await;
+        assert_eq!(taken.items.len(), 1);
+        assert_eq!(taken.close, Some(Close::DRAINING));
+    }
+}

@@ -1,0 +1,132 @@
+//! Every metric of this service. Handles are looked up once: the hot path only adds.
+
+use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
+
+#[derive(Clone)]
+pub struct Metrics {
+    /// `gateway_open_sockets`: sockets that are welcomed and not yet closed.
+    pub open_sockets: Gauge,
+    /// `gateway_frames_in_total{frame}`: frames from clients, by kind.
+    pub sends_in: Counter,
+    pub marks_in: Counter,
+    pub hellos_in: Counter,
+    pub pings_in: Counter,
+    pub unreadable_in: Counter,
+    /// `gateway_frames_out_total`: frames written to sockets.
+    pub frames_out: Counter,
+    /// `gateway_writes_total`: flushes that carried them; frames per write is the ratio.
+    pub writes: Counter,
+    /// `gateway_slow_readers_total`: sockets closed because their queue was full.
+    pub slow_readers: Counter,
+    /// `gateway_deliveries_total`: events read from this gateway's partition.
+    pub deliveries: Counter,
+    /// `gateway_deliveries_queued_total`: frames queued to sockets for them.
+    pub queued: Counter,
+    /// `gateway_deliveries_lag_records`: records of the partition that are not handed on yet.
+    pub lag: Gauge,
+    /// `gateway_current`: 1 while heartbeats may be sent.
+    pub current: Gauge,
+    /// `gateway_produce_seconds`: from the frame to Kafka's acknowledgement.
+    pub produce: Histogram,
+    /// `gateway_produce_failures_total`: records that Kafka did not take.
+    pub produce_failures: Counter,
+    /// `gateway_stamp_to_queue_seconds`: from the log's stamp of an entry to the queues of its
+    /// sockets.
+    pub stamp_to_queue: Histogram,
+    /// `gateway_registrations_lost_total`: leases that a refresh found gone.
+    pub registrations_lost: Counter,
+    /// `gateway_registrations_missing`: 1 while Redis doesn't answer and sockets are unregistered.
+    pub registrations_missing: Gauge,
+}
+
+impl Default for Metrics {
+    /// Registers with the recorder of the process.
+    fn default() -> Self {
+        describe();
+        let frames_in = |frame: &'static str| counter!("gateway_frames_in_total", "frame" => frame);
+        Self {
+            open_sockets: gauge!("gateway_open_sockets"),
+            sends_in: frames_in("send"),
+            marks_in: frames_in("mark_read"),
+            hellos_in: frames_in("hello"),
+            pings_in: frames_in("ping"),
+            unreadable_in: frames_in("unreadable"),
+            frames_out: counter!("gateway_frames_out_total"),
+            writes: counter!("gateway_writes_total"),
+            slow_readers: counter!("gateway_slow_readers_total"),
+            deliveries: counter!("gateway_deliveries_total"),
+            queued: counter!("gateway_deliveries_queued_total"),
+            lag: gauge!("gateway_deliveries_lag_records"),
+            current: gauge!("gateway_current"),
+            produce: histogram!("gateway_produce_seconds"),
+            produce_failures: counter!("gateway_produce_failures_total"),
+            stamp_to_queue: histogram!("gateway_stamp_to_queue_seconds"),
+            registrations_lost: counter!("gateway_registrations_lost_total"),
+            registrations_missing: gauge!("gateway_registrations_missing"),
+        }
+    }
+}
+
+impl Metrics {
+    /// `gateway_sockets_closed_total{code}`: sockets that we closed, by close code.
+    pub fn closed(code: u16) {
+        counter!("gateway_sockets_closed_total", "code" => code.to_string()).increment(1);
+    }
+
+    /// `gateway_refused_total{code}`: frames refused before the log, by stable code.
+    pub fn refused(code: &'static str) {
+        counter!("gateway_refused_total", "code" => code).increment(1);
+    }
+}
+
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_gauge!("gateway_open_sockets", "Sockets that are open");
+    describe_counter!("gateway_frames_in_total", "Frames from clients, by kind");
+    describe_counter!("gateway_frames_out_total", "Frames written to sockets");
+    describe_counter!("gateway_writes_total", "Writes that carried the frames");
+    describe_counter!(
+        "gateway_slow_readers_total",
+        "Sockets closed because their queue was full"
+    );
+    describe_counter!("gateway_deliveries_total", "Events read from Kafka");
+    describe_counter!(
+        "gateway_deliveries_queued_total",
+        "Frames queued to sockets for events"
+    );
+    describe_gauge!(
+        "gateway_deliveries_lag_records",
+        "Records of the own partition that are not handed on yet"
+    );
+    describe_gauge!("gateway_current", "1 while heartbeats may be sent");
+    describe_histogram!(
+        "gateway_produce_seconds",
+        Unit::Seconds,
+        "From a frame to Kafka's acknowledgement"
+    );
+    describe_counter!(
+        "gateway_produce_failures_total",
+        "Records that Kafka did not take"
+    );
+    describe_histogram!(
+        "gateway_stamp_to_queue_seconds",
+        Unit::Seconds,
+        "From the log's stamp of an entry to the queues of its sockets"
+    );
+    describe_counter!(
+        "gateway_registrations_lost_total",
+        "Leases that a refresh found gone"
+    );
+    describe_gauge!(
+        "gateway_registrations_missing",
+        "1 while sockets can't be registered"
+    );
+    describe_counter!(
+        "gateway_sockets_closed_total",
+        "Sockets that the gateway closed, by close code"
+    );
+    describe_counter!(
+        "gateway_refused_total",
+        "Frames refused before the log, by code"
+    );
+}

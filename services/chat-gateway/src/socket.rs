@@ -1,0 +1,499 @@
+//! One task per socket: it reads frames, and writes what is in the connection's queue.
+//!
+//! **Invariants.** Frames are handled in the order in which they came. A bad frame is answered and
+//! closes nothing. Only this task touches the socket, and it never waits for a client that doesn't
+//! read without watching for the order to close. Nothing is logged per frame.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use futures_util::SinkExt as _;
+use ids::{ConnectionId, ConversationId, MessageId};
+use problem::{Kind, Problem};
+use proto::socket::{
+    Error, Heartbeat, Hello, MarkRead, Refused, Send, Welcome, client_frame, server_frame,
+};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite;
+
+use crate::app::{App, Connection, OpenSocket, Person};
+use crate::domain::close::Close;
+use crate::domain::connection::{NewConnection, Registration};
+use crate::domain::frame::{Format, Outgoing, Unreadable};
+use crate::domain::queue::Item;
+use crate::domain::send::{Attempt, Draft, RETRY_AFTER, try_again};
+use crate::events::log::Sender;
+use crate::metrics::Metrics;
+use crate::peers::Membership;
+
+/// How long a client may take to read the reason of a close.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Faulty frames that are answered before `hello`; then the socket is closed.
+const FAULTS_BEFORE_HELLO: usize = 8;
+
+/// Why a socket's task ends.
+enum End {
+    /// We close.
+    Close(Close),
+    /// We close, and can't read any more: what the client sent is broken.
+    Broken(Close),
+    /// The client has left.
+    Gone,
+}
+
+/// Serves a socket from its upgrade to its end.
+pub async fn serve(mut ws: WebSocket, format: Format, place: OpenSocket) {
+    // Boxed, because its size would stay with the socket for as long as that is open.
+    let end = match Box::pin(connect(&mut ws, format, &place.app)).await {
+        Ok(entry) => {
+            let mut socket = Socket {
+                ws: &mut ws,
+                connection: &entry.connection,
+                app: &entry.app,
+                counted: 0,
+            };
+            socket.run().await
+        }
+        Err(end) => end,
+    };
+    Box::pin(leave(ws, end)).await;
+}
+
+/// A connection in the registry; out again when dropped.
+struct Entry {
+    app: Arc<App>,
+    connection: Arc<Connection>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.app.forget(&self.connection);
+    }
+}
+
+/// From the upgrade to `welcome`.
+async fn connect(ws: &mut WebSocket, format: Format, app: &Arc<App>) -> Result<Entry, End> {
+    let hello = first_hello(ws, format, app).await?;
+    let person = match app.verifier.verify(&hello.access_token).await {
+        Ok(person) => person,
+        Err(problem) => {
+            send_error(ws, format, &problem.code, &problem.detail, "hello").await?;
+            return Err(End::Close(refused_token(&problem)));
+        }
+    };
+    if !app.peers.sessions.check(&person).await {
+        return Err(End::Close(Close::SESSION_ENDED));
+    }
+    let connection = Arc::new(Connection::new(NewConnection {
+        number: app.next_number(),
+        id: ConnectionId::generate(&app.clock),
+        user: person.user,
+        session: person.session,
+        format,
+        opened_unix_ms: app.clock.unix_ms(),
+        person,
+        queue_capacity: app.settings.queue_frames,
+    }));
+    let entry = Entry {
+        app: app.clone(),
+        connection,
+    };
+    let connection = &entry.connection;
+    app.registry.insert(connection);
+    // Looked at again, now that whoever ends sessions or drains finds this one.
+    if app.peers.sessions.has_ended(connection.session) {
+        return Err(End::Close(Close::SESSION_ENDED));
+    }
+    if app.is_draining() {
+        return Err(End::Close(Close::DRAINING));
+    }
+    let cursor = app
+        .registrations
+        .register(connection)
+        .await
+        .map(|ms| ms.to_string())
+        .unwrap_or_default();
+    let welcome = server_frame::Frame::Welcome(Welcome {
+        connection_id: connection.id.to_string(),
+        user_id: connection.user.to_string(),
+        server_time_unix_ms: app.clock.unix_ms() as i64,
+        heartbeat_interval_ms: app.settings.heartbeat_interval_ms,
+        cursor: cursor.clone(),
+    });
+    ws.send(message(&Outgoing::from(welcome), format))
+        .await
+        .map_err(|_| End::Gone)?;
+    if !hello.cursor.is_empty() {
+        let (app, connection) = (app.clone(), connection.clone());
+        app.tasks.clone().spawn(async move {
+            let person = connection.person();
+            let resumed = app.peers.changes.since(hello.cursor, &person, cursor).await;
+            connection.send(server_frame::Frame::Resumed(resumed));
+        });
+    }
+    Ok(entry)
+}
+
+/// Waits for the first `hello`; answers whatever else comes.
+async fn first_hello(ws: &mut WebSocket, format: Format, app: &App) -> Result<Hello, End> {
+    let deadline = Instant::now() + Duration::from_millis(app.settings.hello_timeout_ms);
+    for _ in 0..FAULTS_BEFORE_HELLO {
+        let received = loop {
+            match timeout_at(deadline, ws.recv()).await {
+                Err(_) => return Err(End::Close(Close::HELLO_EXPECTED)),
+                Ok(None) => return Err(End::Gone),
+                Ok(Some(Err(error))) => return Err(broken(error)),
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)))) => {}
+                Ok(Some(Ok(received))) => break received,
+            }
+        };
+        match decode(format, &received) {
+            Ok(client_frame::Frame::Hello(hello)) => {
+                app.metrics.hellos_in.increment(1);
+                return Ok(hello);
+            }
+            Ok(_) => {
+                let detail = "The first frame is `hello`, with an access token.";
+                send_error(ws, format, "hello_required", detail, "").await?;
+            }
+            Err(unreadable) => {
+                app.metrics.unreadable_in.increment(1);
+                send_error(ws, format, unreadable.code(), &unreadable.to_string(), "").await?;
+            }
+        }
+    }
+    Err(End::Close(Close::HELLO_EXPECTED))
+}
+
+const fn refused_token(problem: &Problem) -> Close {
+    match problem.kind {
+        Kind::Unauthenticated => Close::TOKEN_INVALID,
+        _ => Close::TRY_AGAIN_LATER,
+    }
+}
+
+/// What a text or binary message of the WebSocket holds.
+fn decode(format: Format, message: &Message) -> Result<client_frame::Frame, Unreadable> {
+    match (format, message) {
+        (Format::Json, Message::Text(text)) => format.decode(text.as_bytes()),
+        (Format::Protobuf, Message::Binary(bytes)) => format.decode(bytes),
+        _ => Err(Unreadable::OtherFormat),
+    }
+}
+
+fn message(outgoing: &Outgoing, format: Format) -> Message {
+    let bytes = outgoing.encoded(format);
+    match format {
+        Format::Protobuf => Message::Binary(bytes),
+        Format::Json => {
+            Message::Text(Utf8Bytes::try_from(bytes).expect("JSON that serde wrote is UTF-8"))
+        }
+    }
+}
+
+fn error_frame(code: &str, detail: &str, frame: &str) -> server_frame::Frame {
+    server_frame::Frame::Error(Error {
+        code: code.to_owned(),
+        detail: detail.to_owned(),
+        frame: frame.to_owned(),
+    })
+}
+
+async fn send_error(
+    ws: &mut WebSocket,
+    format: Format,
+    code: &str,
+    detail: &str,
+    frame: &str,
+) -> Result<(), End> {
+    let outgoing = Outgoing::from(error_frame(code, detail, frame));
+    match timeout(GOODBYE, ws.send(message(&outgoing, format))).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(End::Gone),
+    }
+}
+
+/// What a failed read says of the client.
+fn broken(error: axum::Error) -> End {
+    match error.into_inner().downcast::<tungstenite::Error>() {
+        Ok(error) => match *error {
+            tungstenite::Error::Capacity(_) => End::Broken(Close::TOO_BIG),
+            tungstenite::Error::Utf8(_) => End::Broken(Close::NOT_UTF8),
+            tungstenite::Error::Protocol(
+                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+            ) => End::Gone,
+            tungstenite::Error::Protocol(_) => End::Broken(Close::PROTOCOL_ERROR),
+            _ => End::Gone,
+        },
+        Err(_) => End::Gone,
+    }
+}
+
+/// Tells the client why, where there is somebody to tell.
+async fn leave(mut ws: WebSocket, end: End) {
+    let (close, readable) = match end {
+        End::Gone => return,
+        End::Close(close) => (close, true),
+        End::Broken(close) => (close, false),
+    };
+    Metrics::closed(close.code);
+    let frame = Message::Close(Some(CloseFrame {
+        code: close.code,
+        reason: Utf8Bytes::from_static(close.reason),
+    }));
+    let goodbye = async {
+        if ws.send(frame).await.is_err() {
+            return;
+        }
+        if readable {
+            // Until the client has answered: to hang up at once could destroy the reason on its way.
+            while let Some(Ok(_)) = ws.recv().await {}
+        } else {
+            tokio::time::sleep(GOODBYE / 4).await;
+        }
+    };
+    let _ = timeout(GOODBYE, goodbye).await;
+}
+
+/// An open, welcomed socket.
+struct Socket<'a> {
+    ws: &'a mut WebSocket,
+    connection: &'a Arc<Connection>,
+    app: &'a Arc<App>,
+    /// Frames written that the client counts too.
+    counted: u64,
+}
+
+impl Socket<'_> {
+    async fn run(&mut self) -> End {
+        loop {
+            let done = tokio::select! {
+                taken = self.connection.queue.take() => match self.write(taken.items).await {
+                    Ok(()) => taken.close.map_or(Ok(()), |close| Err(End::Close(close))),
+                    Err(end) => Err(end),
+                },
+                received = self.ws.recv() => match received {
+                    Some(Ok(received)) => self.receive(received).await,
+                    Some(Err(error)) => Err(broken(error)),
+                    None => Err(End::Gone),
+                },
+            };
+            if let Err(end) = done {
+                return end;
+            }
+        }
+    }
+
+    /// Writes items, several in one go, unless the order to close comes while the client doesn't
+    /// take them.
+    async fn write(&mut self, items: VecDeque<Item>) -> Result<(), End> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let connection = self.connection;
+        tokio::select! {
+            biased;
+            written = self.write_all(items) => written.map_err(|_| End::Gone),
+            close = connection.queue.closing() => Err(End::Close(close)),
+        }
+    }
+
+    async fn write_all(&mut self, items: VecDeque<Item>) -> Result<(), axum::Error> {
+        let format = self.connection.format;
+        let mut frames = 0;
+        for item in items {
+            match item {
+                Item::Frame(outgoing) => {
+                    self.counted += u64::from(outgoing.is_counted());
+                    frames += 1;
+                    self.ws.feed(message(&outgoing, format)).await?;
+                }
+                Item::Beat => {
+                    // While the gateway can't vouch for its currency, the ping alone shows that the
+                    // socket lives.
+                    if let Some(heartbeat) = self.heartbeat() {
+                        frames += 1;
+                        self.ws.feed(message(&heartbeat, format)).await?;
+                    }
+                    self.ws.feed(Message::Ping(axum::body::Bytes::new())).await?;
+                }
+            }
+        }
+        self.app.metrics.frames_out.increment(frames);
+        self.app.metrics.writes.increment(1);
+        self.ws.flush().await
+    }
+
+    fn heartbeat(&self) -> Option<Outgoing> {
+        if !self.app.currency.is_current() {
+            return None;
+        }
+        let cursor = match self.connection.registration() {
+            Registration::Done => self.app.currency.cursor(),
+            // What came to this socket is complete from nowhere.
+            Registration::Pending | Registration::Missing => None,
+        };
+        let frame = server_frame::Frame::Heartbeat(Heartbeat {
+            frames_sent: self.counted,
+            cursor: cursor.map(|ms| ms.to_string()).unwrap_or_default(),
+            server_time_unix_ms: self.app.clock.unix_ms() as i64,
+        });
+        Some(Outgoing::from(frame))
+    }
+
+    async fn answer(&mut self, frame: server_frame::Frame) -> Result<(), End> {
+        let item = Item::Frame(Arc::new(Outgoing::from(frame)));
+        self.write(VecDeque::from([item])).await
+    }
+
+    async fn receive(&mut self, received: Message) -> Result<(), End> {
+        self.connection.heard();
+        if matches!(
+            received,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_)
+        ) {
+            // Answered by the WebSocket itself; after a close the next read is the end.
+            return Ok(());
+        }
+        let frame = match decode(self.connection.format, &received) {
+            Ok(frame) => frame,
+            Err(unreadable) => {
+                self.app.metrics.unreadable_in.increment(1);
+                let error = error_frame(unreadable.code(), &unreadable.to_string(), "");
+                return self.answer(error).await;
+            }
+        };
+        match frame {
+            client_frame::Frame::Send(send) => {
+                self.app.metrics.sends_in.increment(1);
+                match self.send(send).await {
+                    Ok(()) => Ok(()),
+                    Err(refused) => self.answer(server_frame::Frame::Refused(*refused)).await,
+                }
+            }
+            client_frame::Frame::MarkRead(mark) => {
+                self.app.metrics.marks_in.increment(1);
+                match self.mark_read(&mark) {
+                    Ok(()) => Ok(()),
+                    Err((code, detail)) => {
+                        Metrics::refused(code);
+                        self.answer(error_frame(code, detail, "mark_read")).await
+                    }
+                }
+            }
+            client_frame::Frame::Ping(_) => {
+                self.app.metrics.pings_in.increment(1);
+                self.write(VecDeque::from([Item::Beat])).await
+            }
+            client_frame::Frame::Hello(hello) => {
+                self.app.metrics.hellos_in.increment(1);
+                Box::pin(self.renew(hello)).await
+            }
+        }
+    }
+
+    /// Puts a message on its way to the log. Its number comes back as a delivery.
+    async fn send(&mut self, send: Send) -> Result<(), Box<Refused>> {
+        let (app, connection) = (self.app, self.connection);
+        let draft = Draft::parse(send, app.clock.unix_ms())?;
+        let conversation = draft.conversation;
+        let client_message_id = draft.client_message_id;
+        let again = |code: &'static str, after| {
+            Metrics::refused(code);
+            connection.outbox().block(conversation);
+            Err(Box::new(try_again(conversation, client_message_id, code, after)))
+        };
+        if let Err(after) = app.admit_frame(connection.user) {
+            return again("rate_limited", after);
+        }
+        if !connection.outbox().admits(conversation, draft.restart) {
+            return again("retry", RETRY_AFTER);
+        }
+        if draft.attempt == Attempt::First {
+            match membership(app, connection, conversation).await {
+                Membership::Member | Membership::Unknown => {}
+                Membership::NotMember => {
+                    Metrics::refused("not_a_member");
+                    let detail = "You are not a member of this conversation.";
+                    return Err(Box::new(draft.refused("not_a_member", detail)));
+                }
+                Membership::NoConversation => {
+                    Metrics::refused("conversation_unknown");
+                    let detail = "There is no such conversation.";
+                    return Err(Box::new(draft.refused("conversation_unknown", detail)));
+                }
+            }
+        }
+        let record = draft.into_record(
+            connection.user,
+            MessageId::generate(&app.clock),
+            app.log.origin(connection.number),
+        );
+        let sender = Sender::Message {
+            connection: connection.clone(),
+            conversation,
+            client_message_id,
+        };
+        match app.log.append(conversation, &record, sender) {
+            Ok(()) => Ok(()),
+            Err(_full) => again("retry", RETRY_AFTER),
+        }
+    }
+
+    /// Whether a mark is anybody's to move is for the log to say.
+    fn mark_read(&self, mark: &MarkRead) -> Result<(), (&'static str, &'static str)> {
+        let Ok(conversation) = ConversationId::parse(&mark.conversation_id) else {
+            return Err(("conversation_id_invalid", "This is not a conversation id."));
+        };
+        if self.app.admit_frame(self.connection.user).is_err() {
+            return Err(("rate_limited", "Too many frames: slow down."));
+        }
+        let reader = (self.connection.user, conversation);
+        let now = self.app.clock.unix_ms();
+        if self.app.marks.note(reader, mark.number, now)
+            && self.app.log.append_mark(reader, mark.number).is_err()
+        {
+            self.app.marks.put_back(reader, mark.number, now);
+        }
+        Ok(())
+    }
+
+    /// A later `hello` brings a fresh token of the same login.
+    async fn renew(&mut self, hello: Hello) -> Result<(), End> {
+        match self.app.verifier.verify(&hello.access_token).await {
+            Ok(person) if is_same_login(&person, self.connection) => {
+                self.connection.renew(person);
+                Ok(())
+            }
+            Ok(_) => {
+                let detail = "The token is of another login: open a new socket for it.";
+                self.answer(error_frame("token_invalid", detail, "hello")).await
+            }
+            // The old token still holds, until it expires.
+            Err(problem) => {
+                self.answer(error_frame(&problem.code, &problem.detail, "hello")).await
+            }
+        }
+    }
+}
+
+async fn membership(
+    app: &App,
+    connection: &Connection,
+    conversation: ConversationId,
+) -> Membership {
+    let memberships = &app.peers.memberships;
+    match memberships.known(conversation, connection.user) {
+        Some(known) => known,
+        None => {
+            let person = connection.person();
+            Box::pin(memberships.ask(conversation, &person)).await
+        }
+    }
+}
+
+fn is_same_login(person: &Person, connection: &Connection) -> bool {
+    person.user == connection.user && person.session == connection.session
+}

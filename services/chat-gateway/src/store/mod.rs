@@ -1,0 +1,3 @@
+//! Redis: where the sequencer finds this gateway's sockets.
+
+pub mod registrations;
