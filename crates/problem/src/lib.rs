@@ -231,6 +231,19 @@ impl Problem {
         problem
     }
 
+    /// What our own caller is told when `peer` refused a call that we made for them. What is between
+    /// services, such as an identity that isn't trusted, is our fault and not theirs.
+    #[must_use]
+    pub fn from_peer(peer: &'static str, status: &tonic::Status) -> Self {
+        let problem = Self::from_status(status);
+        match problem.kind {
+            Kind::Unavailable | Kind::Timeout => Self::unavailable(peer, status),
+            Kind::RateLimited => problem,
+            Kind::Unauthenticated if problem.code.starts_with("token_") => problem,
+            _ => Self::internal(status),
+        }
+    }
+
     /// Whether the same request may succeed later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
@@ -343,6 +356,16 @@ mod tests {
         let problem = Problem::from_status(&status);
         assert_eq!(problem.code, "unavailable");
         assert!(!problem.detail.contains("10.0.0.7"));
+    }
+
+    #[test]
+    fn a_service_that_is_not_trusted_by_its_peer_does_not_sign_people_out() {
+        let told = |code: &'static str| {
+            let status = Problem::new(Kind::Unauthenticated, code, "No.").into();
+            Problem::from_peer("account", &status).kind
+        };
+        assert_eq!(told("identity_invalid"), Kind::Internal);
+        assert_eq!(told("token_expired"), Kind::Unauthenticated);
     }
 
     #[test]

@@ -13,6 +13,23 @@ fn proto_files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Full names of the plain fields (those outside a oneof) of the messages of `socket/v1`.
+fn socket_fields(descriptors: &prost_types::FileDescriptorSet) -> Vec<String> {
+    descriptors
+        .file
+        .iter()
+        .filter(|file| file.package() == "parlance.socket.v1")
+        .flat_map(|file| &file.message_type)
+        .flat_map(|message| {
+            message
+                .field
+                .iter()
+                .filter(|field| field.oneof_index.is_none())
+                .map(|field| format!(".parlance.socket.v1.{}.{}", message.name(), field.name()))
+        })
+        .collect()
+}
+
 #[test]
 fn bindings_are_fresh() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -25,11 +42,16 @@ fn bindings_are_fresh() {
     let out = tempfile::tempdir().unwrap();
     let mut config = tonic_prost_build::Config::new();
     config.include_file("mod.rs");
-    tonic_prost_build::configure()
+    let mut builder = tonic_prost_build::configure();
+    // REST answers hold these too: their schema says that every field of its own is there.
+    for field in socket_fields(&descriptors) {
+        builder = builder.field_attribute(field, "#[schema(required = true)]");
+    }
+    builder
         .out_dir(out.path())
         .type_attribute(
             ".parlance.socket.v1",
-            "#[derive(serde::Serialize, serde::Deserialize)]",
+            "#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]",
         )
         .message_attribute(".parlance.socket.v1", "#[serde(default)]")
         .enum_attribute(".parlance.socket.v1", "#[serde(rename_all = \"snake_case\")]")

@@ -192,6 +192,10 @@ pub mod conversation_service_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// For people and programs, with a person's access token in `authorization`. The internal port serves it too.
+    ///
+    /// A call that changes membership returns when the log has applied the change; UNAVAILABLE
+    /// (`membership_pending`) means that it stands but isn't applied yet: the same call again waits for it.
+    /// Who isn't in a conversation gets NOT_FOUND (`conversation_unknown`), as if there were none.
     #[derive(Debug, Clone)]
     pub struct ConversationServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -303,7 +307,8 @@ pub mod conversation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Creates a group with the caller as owner. ALREADY_EXISTS when the name is taken by somebody else's group.
+        /// Creates a group with the caller as owner; the same call again returns the same group.
+        /// ALREADY_EXISTS when the name is taken by any other group.
         pub async fn create_group(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateGroupRequest>,
@@ -333,7 +338,8 @@ pub mod conversation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Joins a group by its name. Idempotent. NOT_FOUND for an unknown name.
+        /// Joins a group by its name. Idempotent. NOT_FOUND for an unknown name, FAILED_PRECONDITION for a full
+        /// group.
         pub async fn join_group(
             &mut self,
             request: impl tonic::IntoRequest<super::JoinGroupRequest>,
@@ -393,7 +399,7 @@ pub mod conversation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Removes a member; owners and admins only. Idempotent.
+        /// Removes a member; owners, and admins for plain members. PERMISSION_DENIED for others. Idempotent.
         pub async fn remove_member(
             &mut self,
             request: impl tonic::IntoRequest<super::RemoveMemberRequest>,
@@ -453,7 +459,7 @@ pub mod conversation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// One conversation with its members; PERMISSION_DENIED unless the caller is one.
+        /// One conversation with its members.
         pub async fn get_conversation(
             &mut self,
             request: impl tonic::IntoRequest<super::GetConversationRequest>,
@@ -507,7 +513,8 @@ pub mod conversation_service_server {
             tonic::Response<super::OpenDirectResponse>,
             tonic::Status,
         >;
-        /// Creates a group with the caller as owner. ALREADY_EXISTS when the name is taken by somebody else's group.
+        /// Creates a group with the caller as owner; the same call again returns the same group.
+        /// ALREADY_EXISTS when the name is taken by any other group.
         async fn create_group(
             &self,
             request: tonic::Request<super::CreateGroupRequest>,
@@ -515,7 +522,8 @@ pub mod conversation_service_server {
             tonic::Response<super::CreateGroupResponse>,
             tonic::Status,
         >;
-        /// Joins a group by its name. Idempotent. NOT_FOUND for an unknown name.
+        /// Joins a group by its name. Idempotent. NOT_FOUND for an unknown name, FAILED_PRECONDITION for a full
+        /// group.
         async fn join_group(
             &self,
             request: tonic::Request<super::JoinGroupRequest>,
@@ -531,7 +539,7 @@ pub mod conversation_service_server {
             tonic::Response<super::LeaveGroupResponse>,
             tonic::Status,
         >;
-        /// Removes a member; owners and admins only. Idempotent.
+        /// Removes a member; owners, and admins for plain members. PERMISSION_DENIED for others. Idempotent.
         async fn remove_member(
             &self,
             request: tonic::Request<super::RemoveMemberRequest>,
@@ -547,7 +555,7 @@ pub mod conversation_service_server {
             tonic::Response<super::ListConversationsResponse>,
             tonic::Status,
         >;
-        /// One conversation with its members; PERMISSION_DENIED unless the caller is one.
+        /// One conversation with its members.
         async fn get_conversation(
             &self,
             request: tonic::Request<super::GetConversationRequest>,
@@ -557,6 +565,10 @@ pub mod conversation_service_server {
         >;
     }
     /// For people and programs, with a person's access token in `authorization`. The internal port serves it too.
+    ///
+    /// A call that changes membership returns when the log has applied the change; UNAVAILABLE
+    /// (`membership_pending`) means that it stands but isn't applied yet: the same call again waits for it.
+    /// Who isn't in a conversation gets NOT_FOUND (`conversation_unknown`), as if there were none.
     #[derive(Debug)]
     pub struct ConversationServiceServer<T> {
         inner: Arc<T>,
@@ -1095,7 +1107,8 @@ pub mod conversation_internal_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Whether a person is a member now, as Postgres has it.
+        /// Whether the person whose token is in `authorization` is a member now, as Postgres has it.
+        /// PERMISSION_DENIED when user_id is another person's.
         pub async fn check_member(
             &mut self,
             request: impl tonic::IntoRequest<super::CheckMemberRequest>,
@@ -1140,7 +1153,8 @@ pub mod conversation_internal_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with ConversationInternalServiceServer.
     #[async_trait]
     pub trait ConversationInternalService: std::marker::Send + std::marker::Sync + 'static {
-        /// Whether a person is a member now, as Postgres has it.
+        /// Whether the person whose token is in `authorization` is a member now, as Postgres has it.
+        /// PERMISSION_DENIED when user_id is another person's.
         async fn check_member(
             &self,
             request: tonic::Request<super::CheckMemberRequest>,

@@ -1,0 +1,84 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::{IdentitySettings, PeerChannel, ServiceIdentity, TokenVerifier};
+use axum::extract::FromRef;
+use clock::Clock;
+use sqlx::PgPool;
+
+use crate::config::Config;
+use crate::events::publish::Publisher;
+use crate::events::relay::Relay;
+use crate::listing::Listing;
+use crate::memberships::Memberships;
+use crate::peers::Peers;
+use crate::store::conversations::Conversations;
+use crate::store::outbox::Outbox;
+
+/// What is built once.
+#[derive(Clone)]
+pub struct App {
+    pub memberships: Arc<Memberships>,
+    pub listing: Arc<Listing>,
+    pub tokens: TokenVerifier,
+    pub identity: ServiceIdentity,
+    pub pool: PgPool,
+    outbox: Outbox,
+    publisher: Publisher,
+}
+
+impl App {
+    /// Builds it without a word to any server: each is reached when it is needed.
+    ///
+    /// # Errors
+    /// When a setting can't be used.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        let identity = ServiceIdentity::new(IdentitySettings {
+            service: "conversation".to_owned(),
+            ..config.identity.clone()
+        })?;
+        let pool = postgres::connect(&config.database, "conversation")?;
+        let store = Conversations::new(pool.clone(), config.membership.max_group_members);
+        let outbox = Outbox::new(pool.clone());
+        let publisher = Publisher::new(
+            outbox.clone(),
+            kafka::producer(&config.kafka, "conversation")?,
+            config.database.max_connections as usize / 2,
+        );
+        let peers = Peers {
+            account: PeerChannel::new("account", &config.peers.account, identity.clone())?,
+            message: PeerChannel::new("message", &config.peers.message, identity.clone())?,
+        };
+        Ok(Self {
+            memberships: Arc::new(Memberships {
+                store: store.clone(),
+                publisher: publisher.clone(),
+                peers: peers.clone(),
+                clock: Clock::system(),
+                apply_timeout: Duration::from_millis(config.membership.apply_timeout_ms),
+            }),
+            listing: Arc::new(Listing { store, peers }),
+            tokens: TokenVerifier::new(config.tokens.clone()),
+            identity,
+            pool,
+            outbox,
+            publisher,
+        })
+    }
+
+    /// The task that publishes what requests leave behind.
+    #[must_use]
+    pub fn relay(&self, config: &Config) -> Relay {
+        Relay {
+            outbox: self.outbox.clone(),
+            publisher: self.publisher.clone(),
+            settings: config.relay.clone(),
+        }
+    }
+}
+
+impl FromRef<App> for TokenVerifier {
+    fn from_ref(app: &App) -> Self {
+        app.tokens.clone()
+    }
+}

@@ -1,0 +1,4 @@
+//! Membership on its way to the log.
+
+pub mod publish;
+pub mod relay;

@@ -1,0 +1,91 @@
+//! The conversation service: who is in which conversation, by what role, under what name.
+//!
+//! **Invariants.** Nothing here writes to the log but the outbox: a change and its record are one
+//! transaction. A call that changed membership answers when the log has applied it. Messages, counts
+//! and read marks are the message service's; here they only pass through.
+
+pub mod app;
+pub mod config;
+pub mod domain;
+pub mod events;
+mod grpc;
+mod http;
+mod listing;
+mod memberships;
+pub mod metrics;
+mod peers;
+mod problems;
+pub mod store;
+
+use lifecycle::Lifecycle;
+use serving::Listeners;
+use sqlx::migrate::Migrator;
+use telemetry::TelemetryGuard;
+use tonic::service::Routes;
+
+use crate::app::App;
+use crate::config::Config;
+
+pub use crate::http::document as openapi;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Brings the database up to date and makes the Kafka topics where they are missing.
+///
+/// # Errors
+/// When Postgres or Kafka can't be reached or refuses.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    postgres::migrate(&config.database, &MIGRATIONS).await?;
+    kafka::create_topics(&config.kafka).await?;
+    Ok(())
+}
+
+/// Starts everything that the service consists of; it lives as long as `lifecycle`.
+///
+/// # Errors
+/// When a setting can't be used.
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    lifecycle: Lifecycle,
+    telemetry: &TelemetryGuard,
+) -> anyhow::Result<()> {
+    metrics::describe();
+    let app = App::new(&config)?;
+    let pool = app.pool.clone();
+    serving::serve_ops(
+        &lifecycle,
+        listeners.ops,
+        telemetry.prometheus(),
+        vec![(
+            "postgres",
+            serving::readiness_check(move || {
+                let pool = pool.clone();
+                async move { postgres::is_reachable(&pool).await }
+            }),
+        )],
+    );
+    let reflect = |routes| serving::with_reflection(routes, config.listen.grpc_reflection);
+    serving::serve_http(
+        &lifecycle,
+        "http",
+        listeners.http,
+        serving::http(http::router(app.clone()), &config.http),
+    );
+    serving::serve_grpc(
+        &lifecycle,
+        "grpc",
+        listeners.grpc,
+        reflect(Routes::new(grpc::public(app.clone()))),
+    );
+    serving::serve_grpc(
+        &lifecycle,
+        "internal grpc",
+        listeners.internal,
+        reflect(grpc::internal(app.clone())),
+    );
+    let relay = app.relay(&config);
+    lifecycle.spawn("relay", relay.run(lifecycle.stopping()));
+    lifecycle.ready().set(true);
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! Who is in which conversation: every change, and the way to the log that it takes before its
+//! caller gets an answer.
+
+use std::time::Duration;
+
+use auth::Person;
+use clock::Clock;
+use ids::{ConversationId, UserId};
+use problem::{Fields, Result};
+use tokio::time::{Instant, timeout_at};
+
+use crate::domain::conversation::{Conversation, Pair, Standing};
+use crate::domain::group_name::GroupName;
+use crate::events::publish::Publisher;
+use crate::metrics;
+use crate::peers::Peers;
+use crate::problems;
+use crate::store::conversations::{Conversations, View};
+
+/// People that a group may begin with, its owner not counted.
+pub const MAX_FIRST_MEMBERS: usize = 100;
+
+pub struct Memberships {
+    pub store: Conversations,
+    pub publisher: Publisher,
+    pub peers: Peers,
+    pub clock: Clock,
+    /// How long a call waits for the log; then its caller gets `membership_pending`.
+    pub apply_timeout: Duration,
+}
+
+impl Memberships {
+    /// Opens the one conversation of a person and another, or returns it.
+    ///
+    /// # Errors
+    /// `cannot_open_with_self`, `user_unknown`, `membership_pending`.
+    pub async fn open_direct(&self, person: &Person, peer: UserId) -> Result<Conversation> {
+        let pair = Pair::of(person.user, peer)?;
+        if !self.peers.unknown_users(person, &[peer]).await?.is_empty() {
+            return Err(problems::user_unknown());
+        }
+        let (conversation, standing) = self
+            .store
+            .open_direct(
+                pair,
+                person.user,
+                ConversationId::generate(&self.clock),
+                self.clock.unix_ms(),
+            )
+            .await
+            .map_err(|error| postgres::problem(&error))?;
+        self.settle(standing).await?;
+        Ok(conversation)
+    }
+
+    /// Creates a group that the person owns, or returns it if the same call made it before.
+    ///
+    /// # Errors
+    /// `group_name_taken`, `membership_pending`; `input_invalid` with each unknown or surplus member.
+    pub async fn create_group(
+        &self,
+        person: &Person,
+        name: &GroupName,
+        members: &[UserId],
+    ) -> Result<Conversation> {
+        let mut fields = Fields::default();
+        if members.len() > MAX_FIRST_MEMBERS {
+            fields.refuse(
+                "member_ids",
+                "too_many_members",
+                format!("A group begins with at most {MAX_FIRST_MEMBERS} others; more can join."),
+            );
+            return Err(fields.into_problem());
+        }
+        let unknown = self.peers.unknown_users(person, members).await?;
+        if !unknown.is_empty() {
+            for (index, member) in members.iter().enumerate() {
+                if unknown.contains(member) {
+                    fields.refuse(
+                        format!("member_ids[{index}]"),
+                        "user_unknown",
+                        "There is no such person.",
+                    );
+                }
+            }
+            return Err(fields.into_problem());
+        }
+        let (conversation, standing) = self
+            .store
+            .create_group(
+                name,
+                person.user,
+                members,
+                ConversationId::generate(&self.clock),
+                self.clock.unix_ms(),
+            )
+            .await?;
+        self.settle(standing).await?;
+        Ok(conversation)
+    }
+
+    /// Joins a group by its name.
+    ///
+    /// # Errors
+    /// `group_unknown`, `group_full`, `membership_pending`.
+    pub async fn join(&self, person: &Person, name: &GroupName) -> Result<Conversation> {
+        let (conversation, standing) = self
+            .store
+            .join(name, person.user, self.clock.unix_ms())
+            .await?;
+        self.settle(standing).await?;
+        Ok(conversation)
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    /// `conversation_unknown`, `direct_conversation_fixed`, `membership_pending`.
+    pub async fn leave(&self, person: &Person, conversation: ConversationId) -> Result<()> {
+        let standing = self.store.leave(conversation, person.user).await?;
+        self.settle(standing).await
+    }
+
+    /// Takes somebody out of a group; oneself is leaving.
+    ///
+    /// # Errors
+    /// `conversation_unknown`, `direct_conversation_fixed`, `role_insufficient`, `membership_pending`.
+    pub async fn remove(
+        &self,
+        person: &Person,
+        conversation: ConversationId,
+        target: UserId,
+    ) -> Result<()> {
+        if target == person.user {
+            return self.leave(person, conversation).await;
+        }
+        let standing = self.store.remove(conversation, person.user, target).await?;
+        self.settle(standing).await
+    }
+
+    /// A conversation and its members, for one of them, when the log knows them too.
+    ///
+    /// # Errors
+    /// `conversation_unknown`, `membership_pending`.
+    pub async fn view(&self, person: &Person, conversation: ConversationId) -> Result<View> {
+        let view = self
+            .store
+            .view(conversation, person.user)
+            .await
+            .map_err(|error| postgres::problem(&error))?
+            .ok_or_else(problems::conversation_unknown)?;
+        self.settle(view.standing).await?;
+        Ok(view)
+    }
+
+    /// Whether a person is a member now, whether or not the log knows already.
+    ///
+    /// # Errors
+    /// When Postgres fails.
+    pub async fn is_member(&self, conversation: ConversationId, user: UserId) -> Result<bool> {
+        self.store
+            .is_member(conversation, user)
+            .await
+            .map_err(|error| postgres::problem(&error))
+    }
+
+    /// Returns when the log has applied a version: nobody is told of a change before everybody can
+    /// see it.
+    async fn settle(&self, standing: Standing) -> Result<()> {
+        let began = Instant::now();
+        let deadline = began + self.apply_timeout;
+        match timeout_at(deadline, self.publisher.publish_through(standing)).await {
+            Ok(Ok(())) => {}
+            // The relay publishes it yet, perhaps in time.
+            Ok(Err(error)) => tracing::warn!(
+                conversation.id = %standing.conversation,
+                error = &error as &dyn std::error::Error,
+                "a membership change is left to the relay"
+            ),
+            Err(_) => {
+                metrics::pending(began.elapsed());
+                return Err(problems::membership_pending());
+            }
+        }
+        let applied = self.peers.await_applied(standing, deadline).await;
+        match applied {
+            Ok(()) => {
+                metrics::applied(began.elapsed());
+                Ok(())
+            }
+            Err(problem) if problem.is_retryable() => {
+                metrics::pending(began.elapsed());
+                Err(problems::membership_pending())
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+}
+
+/// Reads ids of members, each fault under its own place.
+pub(crate) fn parse_members(fields: &mut Fields, texts: &[String]) -> Option<Vec<UserId>> {
+    let parsed: Vec<Option<UserId>> = texts
+        .iter()
+        .enumerate()
+        .map(|(index, text)| {
+            fields.parse(
+                format!("member_ids[{index}]"),
+                "user_id_invalid",
+                UserId::parse(text),
+            )
+        })
+        .collect();
+    parsed.into_iter().collect()
+}
+
+/// Reads a conversation's id.
+pub(crate) fn parse_conversation(text: &str) -> Result<ConversationId> {
+    let mut fields = Fields::default();
+    fields
+        .parse(
+            "conversation_id",
+            "conversation_id_invalid",
+            ConversationId::parse(text),
+        )
+        .ok_or_else(|| fields.into_problem())
+}
+
+/// Reads a person's id.
+pub(crate) fn parse_user(text: &str) -> Result<UserId> {
+    let mut fields = Fields::default();
+    fields
+        .parse("user_id", "user_id_invalid", UserId::parse(text))
+        .ok_or_else(|| fields.into_problem())
+}
+
+/// Reads the name of a group.
+pub(crate) fn parse_group_name(text: &str) -> Result<GroupName> {
+    let mut fields = Fields::default();
+    fields
+        .parse("name", "group_name_invalid", GroupName::parse(text))
+        .ok_or_else(|| fields.into_problem())
+}

@@ -1,0 +1,4 @@
+//! Postgres: who is in what, and what of it the log has yet to learn.
+
+pub mod conversations;
+pub mod outbox;
