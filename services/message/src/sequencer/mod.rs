@@ -1,0 +1,282 @@
+//! The sequencer: applies each partition of the log in order, one task a partition.
+//!
+//! **Invariants.** What is told was stored before. The head never goes back. Nothing here depends on
+//! being the only owner: a second one writes the same bytes.
+
+pub mod owner;
+pub mod routes;
+pub mod task;
+pub mod teller;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::Clock;
+use events::{LOG_TOPIC, TRACEPARENT_HEADER};
+use kafka::KafkaSettings;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance, StreamConsumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::{ClientContext, TopicPartitionList};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::owner::{LogEnd, Owner, OwnerError, RawRecord};
+use self::task::PartitionTask;
+use self::teller::Teller;
+use crate::store::Store;
+
+/// The consumer group of the log.
+const GROUP: &str = "parlance.sequencer";
+/// Records that wait for a partition's task.
+const QUEUE: usize = 1_024;
+/// How often the index of changes is looked after.
+const REPAIR_EVERY: Duration = Duration::from_secs(1);
+
+/// What the sequencer needs.
+pub struct Sequencer {
+    pub store: Store,
+    pub teller: Teller,
+    pub clock: Clock,
+    pub kafka: KafkaSettings,
+    /// Names this member of the group across restarts.
+    pub instance: String,
+    pub session_timeout: Duration,
+}
+
+#[derive(Debug)]
+enum GroupEvent {
+    Assigned(Vec<i32>),
+    Revoked(Vec<i32>),
+}
+
+struct GroupContext {
+    events: mpsc::UnboundedSender<GroupEvent>,
+}
+
+impl ClientContext for GroupContext {}
+
+impl ConsumerContext for GroupContext {
+    // Both run inside a poll, before any record of the new assignment is handed out. The channel is
+    // bounded by how often the group changes.
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Revoke(partitions) = rebalance {
+            let _ = self.events.send(GroupEvent::Revoked(numbers(partitions)));
+        }
+    }
+
+    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(partitions) = rebalance {
+            let _ = self.events.send(GroupEvent::Assigned(numbers(partitions)));
+        }
+    }
+}
+
+fn numbers(partitions: &TopicPartitionList) -> Vec<i32> {
+    partitions
+        .elements()
+        .iter()
+        .map(rdkafka::topic_partition_list::TopicPartitionListElem::partition)
+        .collect()
+}
+
+type LogConsumer = StreamConsumer<GroupContext>;
+
+struct Running {
+    records: mpsc::Sender<RawRecord>,
+    revoked: CancellationToken,
+}
+
+impl Sequencer {
+    /// Runs until `stopping`, then leaves the group with what is finished.
+    ///
+    /// # Errors
+    /// When the log isn't the one that the store was written from, or Kafka refuses the configuration.
+    pub async fn run(self, stopping: CancellationToken) -> anyhow::Result<()> {
+        let epoch = loop {
+            match self.store.epoch().await {
+                Ok(epoch) => break epoch,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "waiting for DynamoDB");
+                    tokio::select! {
+                        () = stopping.cancelled() => return Ok(()),
+                        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    }
+                }
+            }
+        };
+        let (events, mut group) = mpsc::unbounded_channel();
+        let consumer: Arc<LogConsumer> = Arc::new(
+            kafka::log_consumer(
+                &self.kafka,
+                &self.instance,
+                GROUP,
+                &self.instance,
+                self.session_timeout,
+            )
+            .create_with_context(GroupContext { events })?,
+        );
+        consumer.subscribe(&[LOG_TOPIC])?;
+
+        let mut running: HashMap<i32, Running> = HashMap::new();
+        let mut tasks: JoinSet<Result<(), OwnerError>> = JoinSet::new();
+        let mut repair = tokio::time::interval(REPAIR_EVERY);
+        let result = loop {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => break Ok(()),
+                Some(event) = group.recv() => self.regroup(event, epoch, &consumer, &mut running, &mut tasks),
+                Some(ended) = tasks.join_next() => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => break Err(error.into()),
+                    Err(panic) => break Err(panic.into()),
+                },
+                _ = repair.tick() => self.teller.repair_index().await,
+                message = consumer.recv() => match message {
+                    Ok(message) => {
+                        // What came of a rebalance comes before the records after it.
+                        while let Ok(event) = group.try_recv() {
+                            self.regroup(event, epoch, &consumer, &mut running, &mut tasks);
+                        }
+                        let partition = message.partition();
+                        if let Some(task) = running.get(&partition) {
+                            let record = raw(&message);
+                            tokio::select! {
+                                () = stopping.cancelled() => break Ok(()),
+                                sent = task.records.send(record) => if sent.is_err() {
+                                    running.remove(&partition);
+                                },
+                            }
+                        }
+                    }
+                    Err(error) => waited_for_kafka(&error).await,
+                },
+            }
+        };
+        for task in running.values() {
+            task.revoked.cancel();
+        }
+        drop(running);
+        while tasks.join_next().await.is_some() {}
+        // Closing the consumer commits what was stored and, for a static member, keeps its place.
+        tokio::task::spawn_blocking(move || drop(consumer)).await?;
+        result
+    }
+
+    fn regroup(
+        &self,
+        event: GroupEvent,
+        epoch: u64,
+        consumer: &Arc<LogConsumer>,
+        running: &mut HashMap<i32, Running>,
+        tasks: &mut JoinSet<Result<(), OwnerError>>,
+    ) {
+        match event {
+            GroupEvent::Revoked(partitions) => {
+                for partition in partitions {
+                    if let Some(task) = running.remove(&partition) {
+                        task.revoked.cancel();
+                    }
+                }
+            }
+            GroupEvent::Assigned(partitions) => {
+                for partition in partitions {
+                    // Whatever was in memory may be behind: a new owner begins from the store.
+                    if let Some(task) = running.remove(&partition) {
+                        task.revoked.cancel();
+                    }
+                    let (records, queue) = mpsc::channel(QUEUE);
+                    let revoked = CancellationToken::new();
+                    tasks.spawn(self.own(partition, epoch, consumer, queue, revoked.clone()));
+                    running.insert(partition, Running { records, revoked });
+                }
+            }
+        }
+        metrics::gauge!("message_partitions_owned").set(running.len() as f64);
+    }
+
+    fn own(
+        &self,
+        partition: i32,
+        epoch: u64,
+        consumer: &Arc<LogConsumer>,
+        queue: mpsc::Receiver<RawRecord>,
+        revoked: CancellationToken,
+    ) -> impl Future<Output = Result<(), OwnerError>> + Send + 'static {
+        let store = self.store.clone();
+        let teller = self.teller.clone();
+        let clock = self.clock.clone();
+        let consumer = Arc::clone(consumer);
+        async move {
+            let log_end = log_end(Arc::clone(&consumer), partition);
+            let owner = loop {
+                match Owner::begin(store.clone(), partition, epoch, Arc::clone(&log_end)).await {
+                    Ok(owner) => break owner,
+                    Err(error) => {
+                        tracing::warn!(partition, error = &error as &dyn std::error::Error, "waiting for DynamoDB");
+                        tokio::select! {
+                            () = revoked.cancelled() => return Ok(()),
+                            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                        }
+                    }
+                }
+            };
+            PartitionTask {
+                owner,
+                store,
+                teller,
+                clock,
+                partition,
+                revoked,
+            }
+            .run(queue, |offset| {
+                // Fails only when the partition is no longer ours: then it isn't ours to say.
+                if let Err(error) = consumer.store_offset(LOG_TOPIC, partition, offset) {
+                    tracing::debug!(partition, error = &error as &dyn std::error::Error, "offset not kept");
+                }
+            })
+            .await
+        }
+    }
+}
+
+fn log_end(consumer: Arc<LogConsumer>, partition: i32) -> LogEnd {
+    Arc::new(move || {
+        let consumer = Arc::clone(&consumer);
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || {
+                consumer
+                    .fetch_watermarks(LOG_TOPIC, partition, Duration::from_secs(5))
+                    .map(|(_, end)| end)
+                    .map_err(|error| error.to_string())
+            })
+            .await
+            .map_err(|error| error.to_string())?
+        })
+    })
+}
+
+fn raw(message: &BorrowedMessage<'_>) -> RawRecord {
+    RawRecord {
+        offset: message.offset(),
+        time_unix_ms: message.timestamp().to_millis().unwrap_or(0),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        traceparent: message.headers().and_then(|headers| {
+            headers
+                .iter()
+                .find(|header| header.key == TRACEPARENT_HEADER)
+                .and_then(|header| header.value)
+                .and_then(|value| std::str::from_utf8(value).ok())
+                .map(ToOwned::to_owned)
+        }),
+    }
+}
+
+/// librdkafka reconnects by itself; this only keeps the log quiet meanwhile.
+async fn waited_for_kafka(error: &KafkaError) {
+    tracing::warn!(error = error as &dyn std::error::Error, "Kafka is away");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+}
