@@ -37,8 +37,15 @@ const fn one() -> i32 {
     1
 }
 
-/// How long a record may wait to be acknowledged before its produce fails.
-pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a record for the log may wait for its acknowledgement before its produce fails.
+///
+/// Longer than a broker takes to come back: what fails here is sent again by its client, behind records
+/// that were produced later and are still waiting.
+pub const LOG_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a record for the gateways may wait. Short: it is looked up anew and told again, so that what
+/// the index of changes says of it is never much older than the telling.
+pub const DELIVERIES_TIMEOUT: Duration = Duration::from_secs(8);
 
 fn base(settings: &KafkaSettings, client_id: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -52,17 +59,21 @@ fn base(settings: &KafkaSettings, client_id: &str) -> ClientConfig {
     config
 }
 
-/// A producer that neither reorders nor doubles within its session, and fails a record after
-/// [`MESSAGE_TIMEOUT`].
+/// A producer that neither reorders nor doubles within its session, and fails a record after `timeout`
+/// ([`LOG_TIMEOUT`] or [`DELIVERIES_TIMEOUT`]).
 ///
 /// # Errors
 /// When librdkafka refuses the configuration.
-pub fn producer(settings: &KafkaSettings, client_id: &str) -> Result<FutureProducer, KafkaError> {
+pub fn producer(
+    settings: &KafkaSettings,
+    client_id: &str,
+    timeout: Duration,
+) -> Result<FutureProducer, KafkaError> {
     base(settings, client_id)
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("partitioner", "murmur2_random")
-        .set("message.timeout.ms", MESSAGE_TIMEOUT.as_millis().to_string())
+        .set("message.timeout.ms", timeout.as_millis().to_string())
         .set("request.timeout.ms", "5000")
         .set("retry.backoff.ms", "50")
         .set("retry.backoff.max.ms", "500")

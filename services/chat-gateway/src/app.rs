@@ -75,7 +75,11 @@ impl App {
             metrics.clone(),
         )?;
         let (log, reports) = Log::new(
-            kafka::producer(&config.kafka, &format!("chat-gateway-{partition}"))?,
+            kafka::producer(
+                &config.kafka,
+                &format!("chat-gateway-{partition}"),
+                kafka::LOG_TIMEOUT,
+            )?,
             settings.max_in_flight,
             partition,
             boot,

@@ -42,7 +42,7 @@ impl App {
         let outbox = Outbox::new(pool.clone());
         let publisher = Publisher::new(
             outbox.clone(),
-            kafka::producer(&config.kafka, "conversation")?,
+            kafka::producer(&config.kafka, "conversation", Duration::from_secs(8))?,
             config.database.max_connections as usize / 2,
         );
         let peers = Peers {

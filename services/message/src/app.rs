@@ -52,7 +52,7 @@ impl App {
         let history = History::new(store.clone(), routes.clone());
         let waiters = Waiters::new(partition, BootId::generate(&clock));
         let log = Log::new(
-            kafka::producer(&config.kafka, "message-log")?,
+            kafka::producer(&config.kafka, "message-log", kafka::LOG_TIMEOUT)?,
             waiters.clone(),
         );
         Ok(Self {
@@ -78,7 +78,11 @@ impl App {
     pub fn sequencer(&self, config: &Config) -> anyhow::Result<Sequencer> {
         let teller = Teller::new(
             self.routes.clone(),
-            kafka::producer(&config.kafka, "message-deliveries")?,
+            kafka::producer(
+                &config.kafka,
+                "message-deliveries",
+                kafka::DELIVERIES_TIMEOUT,
+            )?,
             config.kafka.message_partition_base as u32,
             config.kafka.deliveries_partitions as u32,
         );

@@ -3,7 +3,7 @@
 //! **Invariants.** Authorization is here, by the rows of membership that the log left: never by what a
 //! caller says. Reads stop at a head that was read first.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use ids::{ConversationId, UserId};
 use problem::{Kind, Problem};
 use proto::socket::{ConversationState, Entry};
@@ -125,18 +125,26 @@ impl History {
         user: UserId,
         conversations: Vec<ConversationId>,
     ) -> Result<Vec<ConversationState>, Problem> {
-        let found: Vec<Option<ConversationState>> = stream::iter(conversations)
-            .map(|conversation| async move {
-                let Some(view) = self.view(user, conversation).await? else {
-                    return Ok(None);
-                };
-                self.state(user, conversation, &view).await.map(Some)
-            })
+        let reads: Vec<_> = conversations
+            .into_iter()
+            .map(|conversation| self.state_if_known(user, conversation))
+            .collect();
+        let found: Vec<Option<ConversationState>> = stream::iter(reads)
             .buffered(CONCURRENCY)
             .try_collect()
-            .await
-            .map_err(|error: StoreError| Problem::from(error))?;
+            .await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn state_if_known(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+    ) -> Result<Option<ConversationState>, StoreError> {
+        let Some(view) = self.view(user, conversation).await? else {
+            return Ok(None);
+        };
+        self.state(user, conversation, &view).await.map(Some)
     }
 
     /// Last visible entry and standing of each conversation that the person is or was in.
@@ -148,29 +156,32 @@ impl History {
         user: UserId,
         conversations: Vec<ConversationId>,
     ) -> Result<Vec<Summary>, Problem> {
-        let found: Vec<Option<Summary>> = stream::iter(conversations)
-            .map(|conversation| async move {
-                let Some(view) = self.view(user, conversation).await? else {
-                    return Ok(None);
-                };
-                let last = view.visibility.last_visible(view.head.last_number);
-                let newest = view.visibility.before(last + 1, last, 1);
-                let last_entry = self
-                    .store
-                    .entries(conversation, &newest)
-                    .await?
-                    .pop()
-                    .map(|stored| stored.entry);
-                Ok(Some(Summary {
-                    state: self.state(user, conversation, &view).await?,
-                    last_entry,
-                }))
-            })
+        let reads: Vec<_> = conversations
+            .into_iter()
+            .map(|conversation| self.summary_if_known(user, conversation))
+            .collect();
+        let found: Vec<Option<Summary>> = stream::iter(reads)
             .buffered(CONCURRENCY)
             .try_collect()
-            .await
-            .map_err(|error: StoreError| Problem::from(error))?;
+            .await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn summary_if_known(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+    ) -> Result<Option<Summary>, StoreError> {
+        let Some(view) = self.view(user, conversation).await? else {
+            return Ok(None);
+        };
+        let last = view.visibility.last_visible(view.head.last_number);
+        let newest = view.visibility.before(last + 1, last, 1);
+        let mut entries = self.store.entries(conversation, &newest).await?;
+        Ok(Some(Summary {
+            state: self.state(user, conversation, &view).await?,
+            last_entry: entries.pop().map(|stored| stored.entry),
+        }))
     }
 
     /// Heads, for the order of a list. No authorization: the caller is the service that owns membership.

@@ -20,8 +20,9 @@ const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
 const INDEX_LENGTH: usize = 2_000;
 /// How long the index of a person is kept without a change: a week.
 const INDEX_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
-/// What is read again below a cursor, so that clocks of Redis nodes may differ a little.
-const CURSOR_OVERLAP_MS: u64 = 10_000;
+/// What is read again below a cursor: the time from a note to its delivery, and what clocks of Redis
+/// nodes may differ.
+const CURSOR_OVERLAP_MS: u64 = 30_000;
 /// Users to one pipeline.
 const PIPELINE_USERS: usize = 500;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use ids::{ConversationId, UserId};
 
 use super::codec::{
@@ -102,10 +102,11 @@ impl Store {
     }
 
     async fn batch_get(&self, keys: Vec<(String, String)>) -> Result<Vec<Item>, StoreError> {
-        let chunks: Vec<Vec<(String, String)>> =
-            keys.chunks(BATCH_KEYS).map(<[_]>::to_vec).collect();
-        let found: Vec<Vec<Item>> = stream::iter(chunks)
-            .map(|chunk| self.batch_get_chunk(chunk))
+        let gets: Vec<_> = keys
+            .chunks(BATCH_KEYS)
+            .map(|chunk| self.batch_get_chunk(chunk.to_vec()))
+            .collect();
+        let found: Vec<Vec<Item>> = stream::iter(gets)
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await?;
@@ -248,8 +249,11 @@ impl Store {
                 });
         }
         let wanted: BTreeSet<u64> = numbers.iter().copied().collect();
-        let pages: Vec<Vec<Item>> = stream::iter(buckets)
+        let reads: Vec<_> = buckets
+            .into_iter()
             .map(|(bucket, range)| self.bucket(conversation, bucket, range, None))
+            .collect();
+        let pages: Vec<Vec<Item>> = stream::iter(reads)
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
@@ -281,31 +285,25 @@ impl Store {
         if range.from > range.to {
             return Ok(0);
         }
-        let counts: Vec<u64> = stream::iter(bucket_of(range.from)..=bucket_of(range.to))
-            .map(|bucket| async move {
-                let items = self
-                    .bucket(
-                        conversation,
-                        bucket,
-                        EntryRange {
-                            from: range.from.max(bucket * BUCKET_SIZE + 1),
-                            to: range.to.min((bucket + 1) * BUCKET_SIZE),
-                        },
-                        Some("n, sender"),
-                    )
-                    .await?;
-                let mut count = 0;
-                for item in &items {
-                    if sender_of(item)?.is_some_and(|sender| sender != reader) {
-                        count += 1;
-                    }
-                }
-                Ok::<u64, StoreError>(count)
+        let reads: Vec<_> = (bucket_of(range.from)..=bucket_of(range.to))
+            .map(|bucket| {
+                let part = EntryRange {
+                    from: range.from.max(bucket * BUCKET_SIZE + 1),
+                    to: range.to.min((bucket + 1) * BUCKET_SIZE),
+                };
+                self.bucket(conversation, bucket, part, Some("n, sender"))
             })
-            .buffer_unordered(CONCURRENCY)
-            .try_collect()
-            .await?;
-        Ok(counts.into_iter().sum())
+            .collect();
+        let mut pages = stream::iter(reads).buffer_unordered(CONCURRENCY);
+        let mut count = 0;
+        while let Some(items) = pages.next().await {
+            for item in &items? {
+                if sender_of(item)?.is_some_and(|sender| sender != reader) {
+                    count += 1;
+                }
+            }
+        }
+        Ok(count)
     }
 
     async fn bucket(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use ids::ConversationId;
 use rand::RngExt as _;
 
@@ -83,8 +83,12 @@ impl Store {
     /// # Errors
     /// When not all rows are known to be stored.
     pub async fn put_rows(&self, rows: &RowSet) -> Result<(), StoreError> {
-        stream::iter(rows.requests.chunks(BATCH_ITEMS))
+        let puts: Vec<_> = rows
+            .requests
+            .chunks(BATCH_ITEMS)
             .map(|chunk| self.put_batch(chunk))
+            .collect();
+        stream::iter(puts)
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await
@@ -124,8 +128,11 @@ impl Store {
     /// # Errors
     /// When a head is not known to be stored.
     pub async fn put_heads(&self, heads: &[(ConversationId, Head)]) -> Result<(), StoreError> {
-        stream::iter(heads)
+        let puts: Vec<_> = heads
+            .iter()
             .map(|(conversation, head)| self.put_head(*conversation, head))
+            .collect();
+        stream::iter(puts)
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await
