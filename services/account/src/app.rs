@@ -1,0 +1,60 @@
+//! What is built once.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use auth::TokenVerifier;
+use clock::Clock;
+use sqlx::PgPool;
+use tokio::sync::Notify;
+
+use crate::config::{Accounts, Config};
+use crate::events::sessions_ended::SessionsEnded;
+use crate::hasher::Hasher;
+use crate::limits::Limits;
+use crate::signing::KeyRing;
+use crate::store::{self, SessionCache};
+
+pub struct App {
+    pub clock: Clock,
+    pub accounts: Accounts,
+    pub database: PgPool,
+    pub sessions: SessionCache,
+    pub limits: Limits,
+    pub hasher: Hasher,
+    pub signing: Arc<KeyRing>,
+    pub verifier: TokenVerifier,
+    pub sessions_ended: SessionsEnded,
+    /// Rung when a session has ended, so that its sockets are closed at once.
+    pub session_ended: Notify,
+}
+
+impl App {
+    pub async fn build(config: &Config) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            (1..=900).contains(&config.accounts.access_token_seconds),
+            "accounts.access_token_seconds must be between 1 and 900"
+        );
+        let clock = Clock::system();
+        let redis = store::redis(&config.redis)?;
+        let signing = KeyRing::open(&config.signing.key_dir, clock.clone())?
+            .for_tokens(&config.tokens, config.accounts.access_token_seconds);
+        Ok(Self {
+            verifier: TokenVerifier::with_keys(
+                &config.tokens.issuer,
+                &config.tokens.audience,
+                &signing.jwks(),
+                clock.clone(),
+            ),
+            database: store::connect(&config.database)?,
+            sessions: SessionCache::new(redis.clone()),
+            limits: Limits::new(&config.limits, redis, clock.clone()),
+            hasher: Hasher::new().await.context("hash a first password")?,
+            sessions_ended: SessionsEnded::new(&config.kafka)?,
+            session_ended: Notify::new(),
+            accounts: config.accounts.clone(),
+            signing: Arc::new(signing),
+            clock,
+        })
+    }
+}

@@ -1,0 +1,32 @@
+//! Types and rules; nothing here knows of HTTP, gRPC or a store.
+
+mod display_name;
+mod email;
+mod handle;
+mod password;
+mod refresh_token;
+
+pub use display_name::DisplayName;
+pub use email::Email;
+pub use handle::Handle;
+pub use password::{InvalidPassword, NewPassword};
+pub use refresh_token::{RefreshSecret, RefreshToken};
+
+use ids::UserId;
+
+/// What anybody may know of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    pub user: UserId,
+    pub handle: String,
+    pub display_name: String,
+}
+
+/// The name of a device, as its owner reads it in the list of sessions: cut, never refused.
+pub fn device_name(text: &str) -> String {
+    text.trim()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(64)
+        .collect()
+}

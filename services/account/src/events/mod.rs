@@ -1,0 +1,3 @@
+//! What this service tells on Kafka.
+
+pub mod sessions_ended;

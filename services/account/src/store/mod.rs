@@ -1,0 +1,102 @@
+//! Postgres, which is authoritative, and Redis, which is fast.
+
+mod session_cache;
+pub mod sessions;
+pub mod users;
+
+pub use session_cache::SessionCache;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use lifecycle::Lifecycle;
+use problem::Problem;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+use crate::app::App;
+use crate::config;
+
+/// A pool that connects when it is first used, so that the service starts, and says that it isn't
+/// ready, while Postgres is away.
+pub fn connect(settings: &config::Database) -> anyhow::Result<PgPool> {
+    PgPoolOptions::new()
+        .max_connections(settings.max_connections)
+        .acquire_timeout(Duration::from_secs(3))
+        .connect_lazy(settings.url.expose())
+        .context("`database.url` is not one of Postgres")
+}
+
+/// A connection that is made when it is first used, and again when it was lost. It fails fast:
+/// everything goes on without it.
+pub fn redis(settings: &config::Redis) -> anyhow::Result<ConnectionManager> {
+    let client = redis::Client::open(settings.url.expose())
+        .map_err(|_| anyhow::anyhow!("`redis.url` is not one of Redis"))?;
+    let config = ConnectionManagerConfig::new()
+        .set_number_of_retries(1)
+        .set_min_delay(Duration::from_millis(10))
+        .set_connection_timeout(Some(Duration::from_millis(500)))
+        .set_response_timeout(Some(Duration::from_millis(300)));
+    ConnectionManager::new_lazy_with_config(client, config).context("prepare Redis")
+}
+
+pub async fn is_up(database: &PgPool) -> bool {
+    sqlx::query("SELECT 1").execute(database).await.is_ok()
+}
+
+/// What a failure of Postgres is to the caller: a reason to try again, or a fault of ours.
+pub fn failed(error: sqlx::Error) -> Problem {
+    use sqlx::Error;
+    let away = match &error {
+        Error::Io(_) | Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed => true,
+        Error::Protocol(_) => true,
+        // 08: connection exceptions; 53: too many connections; 57P: it shuts down or starts.
+        // 40: serialization failures and deadlocks.
+        Error::Database(e) => e.code().is_some_and(|code| {
+            ["08", "53", "57P", "40"]
+                .iter()
+                .any(|c| code.starts_with(c))
+        }),
+        _ => false,
+    };
+    if away {
+        Problem::unavailable("postgres", &error)
+    } else {
+        Problem::internal(&error)
+    }
+}
+
+/// Unix milliseconds as Postgres has them.
+pub const fn ms(unix_ms: u64) -> i64 {
+    // Good for 292 million years.
+    unix_ms as i64
+}
+
+/// How long ended sessions and used tokens are kept, for those who ask what happened.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+const HOUSEKEEPING: Duration = Duration::from_secs(3_600);
+
+/// Removes what nobody needs any more, every hour. Any number of replicas may do so.
+pub fn housekeeping(lifecycle: &Lifecycle, app: Arc<App>) {
+    let stopping = lifecycle.stopping();
+    lifecycle.spawn("housekeeping", async move {
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return Ok(()),
+                () = tokio::time::sleep(HOUSEKEEPING) => {}
+            }
+            let before = app.clock.unix_ms().saturating_sub(KEPT.as_millis() as u64);
+            match sessions::forget(&app.database, before).await {
+                Ok(sessions) => tracing::debug!(sessions, "forgot old sessions"),
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "old sessions are still there"
+                    );
+                }
+            }
+        }
+    });
+}
