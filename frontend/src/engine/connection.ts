@@ -1,0 +1,220 @@
+/** Keeps one socket to the server, for as long as it is started. Knows frames, not conversations. */
+import { Backoff } from './backoff';
+import {
+  type OpenSocket,
+  SignedOut,
+  type Socket,
+  type Surroundings,
+  type Timing,
+  type TokenSource,
+} from './ports';
+import {
+  CLOSE,
+  type ClientFrame,
+  isCounted,
+  parseServerFrame,
+  type ServerFrame,
+  type Welcome,
+} from './wire';
+
+export type Link =
+  | { kind: 'connecting' }
+  | { kind: 'open' }
+  | { kind: 'waiting'; retryAtMs: number }
+  | { kind: 'offline' }
+  | { kind: 'ended' };
+
+export interface ConnectionEvents {
+  /** What to hand to `hello`: everything that the cursor stands for is in the store. */
+  cursor(): Promise<string>;
+  welcomed(welcome: Welcome, cursorSent: string): void;
+  received(frame: ServerFrame): void;
+  changed(link: Link): void;
+}
+
+/** One socket and what was heard on it. */
+interface Session {
+  socket: Socket;
+  cursorSent: string;
+  welcomed: boolean;
+  countedFrames: number;
+  heartbeatMs: number;
+  reconnectAfterMs: number | undefined;
+}
+
+export class Connection {
+  #session: Session | undefined;
+  #link: Link = { kind: 'offline' };
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+  #backoff: Backoff;
+  #distrustToken = false;
+  #stopped = true;
+  #stopWatching: (() => void)[] = [];
+  /** Tells a late answer that the attempt it belongs to is over. */
+  #attempt = 0;
+
+  constructor(
+    private readonly openSocket: OpenSocket,
+    private readonly tokens: TokenSource,
+    private readonly surroundings: Surroundings,
+    private readonly timing: Timing,
+    private readonly events: ConnectionEvents,
+  ) {
+    this.#backoff = new Backoff(timing.reconnectFirst, timing.reconnectCeiling);
+  }
+
+  start(): void {
+    this.#stopped = false;
+    this.#stopWatching = [
+      this.surroundings.watch((signal) => (signal === 'offline' ? this.#offline() : this.#wake())),
+      this.tokens.onRenewed((access_token) => {
+        if (this.#session?.welcomed) this.send({ hello: { access_token, cursor: '' } });
+      }),
+    ];
+    this.#connectSoon(0);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const stop of this.#stopWatching) stop();
+    this.#drop();
+  }
+
+  get isOpen(): boolean {
+    return this.#session?.welcomed === true && this.#session.reconnectAfterMs === undefined;
+  }
+
+  /** False when there is nobody to send to; what must not be lost is kept by the caller. */
+  send(frame: ClientFrame): boolean {
+    if (!this.#session) return false;
+    this.#session.socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  /** Gives the socket up, because what it brought can't be right. */
+  reconnect(): void {
+    if (this.#session) this.#lost(undefined);
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#stopped) return;
+    if (!this.surroundings.isOnline()) return this.#offline();
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    this.#change({ kind: 'connecting' });
+    let accessToken: string;
+    let cursor: string;
+    try {
+      accessToken = await this.tokens.accessToken({ fresh: this.#distrustToken });
+      this.#distrustToken = false;
+      cursor = await this.events.cursor();
+    } catch (error) {
+      if (attempt !== this.#attempt) return;
+      if (error instanceof SignedOut) this.#change({ kind: 'ended' });
+      else this.#connectSoon(this.#backoff.nextMs());
+      return;
+    }
+    if (attempt !== this.#attempt) return;
+    const isCurrent = () => attempt === this.#attempt;
+    const socket = this.openSocket({
+      opened: () => {
+        if (isCurrent()) this.send({ hello: { access_token: accessToken, cursor } });
+      },
+      received: (text) => {
+        if (isCurrent()) this.#receive(text);
+      },
+      closed: (code) => {
+        if (isCurrent()) this.#lost(code);
+      },
+    });
+    this.#session = {
+      socket,
+      cursorSent: cursor,
+      welcomed: false,
+      countedFrames: 0,
+      heartbeatMs: 0,
+      reconnectAfterMs: undefined,
+    };
+    this.#expectWithin(this.timing.connectTimeout);
+  }
+
+  #receive(text: string): void {
+    const frame = parseServerFrame(text);
+    const session = this.#session;
+    if (!frame || !session) return;
+    if ('welcome' in frame) {
+      // A later `welcome` answers a renewed token; its cursor would hide what this socket has yet to bring.
+      if (!session.welcomed) this.#welcome(session, frame.welcome);
+      return;
+    }
+    // Two silent heartbeats: the other end is a ghost.
+    if (session.welcomed) this.#expectWithin(session.heartbeatMs * 2.2);
+    if (isCounted(frame)) session.countedFrames += 1;
+    if ('heartbeat' in frame) {
+      // Something was lost on the way. The cursor that is kept reaches back before it.
+      if (session.countedFrames < frame.heartbeat.frames_sent) return this.reconnect();
+      this.#backoff.reset();
+    }
+    if ('closing' in frame) session.reconnectAfterMs = frame.closing.reconnect_after_ms;
+    if ('error' in frame && frame.error.code.startsWith('token_')) this.#distrustToken = true;
+    this.events.received(frame);
+  }
+
+  #welcome(session: Session, welcome: Welcome): void {
+    session.welcomed = true;
+    session.heartbeatMs = Math.max(welcome.heartbeat_interval_ms, 20);
+    this.#expectWithin(session.heartbeatMs * 2.2);
+    this.events.welcomed(welcome, session.cursorSent);
+    this.#change({ kind: 'open' });
+  }
+
+  #lost(code: number | undefined): void {
+    const reconnectAfterMs = this.#session?.reconnectAfterMs;
+    this.#drop();
+    if (code === CLOSE.sessionEnded) return this.#change({ kind: 'ended' });
+    if (code === CLOSE.tokenInvalid) this.#distrustToken = true;
+    this.#connectSoon(reconnectAfterMs ?? this.#backoff.nextMs());
+  }
+
+  #offline(): void {
+    this.#drop();
+    this.#change({ kind: 'offline' });
+  }
+
+  /** The network is back, or somebody looks at the screen. */
+  #wake(): void {
+    if (this.#session) {
+      this.send({ ping: {} });
+      this.#expectWithin(this.timing.pingTimeout);
+    } else if (this.#link.kind === 'waiting' || this.#link.kind === 'offline') {
+      this.#backoff.reset();
+      this.#connectSoon(this.#backoff.nextMs());
+    }
+  }
+
+  #connectSoon(delayMs: number): void {
+    clearTimeout(this.#timer);
+    if (delayMs > 0) this.#change({ kind: 'waiting', retryAtMs: Date.now() + delayMs });
+    this.#timer = setTimeout(() => void this.#connect(), delayMs);
+  }
+
+  #expectWithin(ms: number): void {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#lost(undefined), ms);
+  }
+
+  #drop(): void {
+    this.#attempt += 1;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
+    const session = this.#session;
+    this.#session = undefined;
+    session?.socket.close();
+  }
+
+  #change(link: Link): void {
+    this.#link = link;
+    this.events.changed(link);
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * What a device knows of one conversation, and how it learns more. Pure: the same knowledge in any
+ * order, twice or late ends in the same record.
+ */
+import { addRange, type Range, rangeWith } from './ranges';
+import type { ConversationState, Entry } from './wire';
+
+export interface ConversationDescription {
+  conversation_id: string;
+  kind: 'direct' | 'group';
+  name?: string | undefined;
+  peer_id?: string | undefined;
+  created_at: string;
+}
+
+export interface ConversationRecord {
+  conversation_id: string;
+  /** Unknown until described: an event came before the conversation itself. */
+  kind: 'direct' | 'group' | 'unknown';
+  name?: string | undefined;
+  peer_id?: string | undefined;
+  /** 1 while the person is in it; kept as a number because IndexedDB has no index of booleans. */
+  member: 0 | 1;
+  /** The latest word of the server. */
+  state: Omit<ConversationState, 'conversation_id'>;
+  /** The newest entry that was taken in order. */
+  top: { number: number; countable_total: number };
+  /** Own messages above `state.head_number`: they never count as unread. */
+  own_above: number[];
+  /** Numbers whose entries are in the store. */
+  held: Range[];
+  /** The highest number heard of. */
+  heard_of: number;
+  /** 1 while something up to `heard_of`, or the description, is missing. */
+  behind: 0 | 1;
+  /** The read mark that the person wants; the server's own follows. */
+  wanted_read: number;
+  last_entry?: Entry | undefined;
+  /** Orders the list. */
+  activity_ms: number;
+}
+
+export interface Page {
+  entries: Entry[];
+  covered_from: number;
+  covered_to: number;
+  state?: ConversationState | undefined;
+}
+
+export function unknownConversation(conversation_id: string): ConversationRecord {
+  return {
+    conversation_id,
+    kind: 'unknown',
+    member: 1,
+    state: { head_number: 0, head_countable_total: 0, read_number: 0, unread_count: 0 },
+    top: { number: 0, countable_total: 0 },
+    own_above: [],
+    held: [],
+    heard_of: 0,
+    behind: 1,
+    wanted_read: 0,
+    activity_ms: 0,
+  };
+}
+
+export function describe(
+  record: ConversationRecord,
+  description: ConversationDescription,
+): ConversationRecord {
+  return settle({
+    ...record,
+    kind: description.kind,
+    name: description.name,
+    peer_id: description.peer_id,
+    member: 1,
+    activity_ms: record.activity_ms || Date.parse(description.created_at),
+  });
+}
+
+/** Takes a live entry if nothing is missing before it, else notes that something is. */
+export function takeEntry(
+  record: ConversationRecord,
+  entry: Entry,
+  me: string,
+): { record: ConversationRecord; taken: boolean } {
+  if (entry.number <= record.top.number) {
+    return { record, taken: rangeWith(record.held, entry.number) !== undefined };
+  }
+  if (entry.previous_number > record.top.number) {
+    return {
+      record: settle({ ...record, heard_of: Math.max(record.heard_of, entry.number) }),
+      taken: false,
+    };
+  }
+  const advanced = advance(record, entry, me);
+  const held = addRange(advanced.held, { from: entry.previous_number + 1, to: entry.number });
+  return { record: settle({ ...advanced, held }), taken: true };
+}
+
+/** Takes the server's word. Both numbers only grow, so an older word is one that is lower in either. */
+export function takeState(
+  record: ConversationRecord,
+  state: ConversationState,
+): ConversationRecord {
+  const { conversation_id: _, ...next } = state;
+  if (next.head_number < record.state.head_number || next.read_number < record.state.read_number) {
+    return record;
+  }
+  return settle({
+    ...record,
+    state: next,
+    own_above: record.own_above.filter((number) => number > next.head_number),
+    heard_of: Math.max(record.heard_of, next.head_number),
+  });
+}
+
+/** Takes a piece of history, old or new. */
+export function takePage(record: ConversationRecord, page: Page, me: string): ConversationRecord {
+  let next: ConversationRecord = {
+    ...record,
+    held: addRange(record.held, { from: page.covered_from, to: page.covered_to }),
+  };
+  for (const entry of page.entries) {
+    if (entry.number > next.top.number) next = advance(next, entry, me);
+  }
+  if (page.covered_to > next.top.number) {
+    // The rest of what the page covers is nothing that this person may see.
+    next = { ...next, top: { ...next.top, number: page.covered_to } };
+  }
+  return page.state ? takeState(next, page.state) : settle(next);
+}
+
+/** A line of the conversation list: preview and standing without the history. */
+export function takeSummary(
+  record: ConversationRecord,
+  state: ConversationState,
+  lastEntry: Entry | undefined,
+  me: string,
+): ConversationRecord {
+  const next = takeState(record, state);
+  // Where entries are held, the history fills the hole; elsewhere the preview is all that is shown.
+  if (next.held.length > 0 || state.head_number <= next.top.number) return next;
+  const advanced = lastEntry ? advance(next, lastEntry, me) : next;
+  return settle({
+    ...advanced,
+    top: { number: state.head_number, countable_total: state.head_countable_total },
+    own_above: [],
+  });
+}
+
+/** The history can't be read any more: the person is out of the conversation. */
+export function close(record: ConversationRecord): ConversationRecord {
+  return { ...record, member: 0, heard_of: record.top.number, behind: 0 };
+}
+
+/** Countable messages of others above the read mark: differences of the server's totals. */
+export function unreadCount(record: ConversationRecord): number {
+  const readHere = Math.max(record.wanted_read, record.state.read_number);
+  if (readHere >= record.top.number) return 0;
+  const above = record.top.countable_total - record.state.head_countable_total;
+  return record.state.unread_count + Math.max(0, above - record.own_above.length);
+}
+
+/** The unbroken run of entries that ends at the newest one. */
+export function newestRange(record: ConversationRecord): Range | undefined {
+  return rangeWith(record.held, record.top.number);
+}
+
+function advance(record: ConversationRecord, entry: Entry, me: string): ConversationRecord {
+  const own = entry.message !== undefined && entry.actor_id === me;
+  const about = entry.left?.user_id ?? entry.joined?.user_id;
+  return {
+    ...record,
+    top: { number: entry.number, countable_total: entry.countable_total },
+    own_above:
+      own && entry.number > record.state.head_number
+        ? [...record.own_above, entry.number]
+        : record.own_above,
+    member: about === me ? (entry.left ? 0 : 1) : record.member,
+    heard_of: Math.max(record.heard_of, entry.number),
+    last_entry: entry,
+    activity_ms: Math.max(record.activity_ms, entry.time_unix_ms),
+  };
+}
+
+function settle(record: ConversationRecord): ConversationRecord {
+  const behind = record.kind === 'unknown' || record.heard_of > record.top.number ? 1 : 0;
+  return { ...record, behind };
+}

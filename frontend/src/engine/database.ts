@@ -1,0 +1,77 @@
+import Dexie, { type EntityTable, type Table } from 'dexie';
+import type { ConversationRecord } from './conversation';
+import type { Entry } from './wire';
+
+/** A message that the server has not answered for good. */
+export interface OutboxItem {
+  /** Order of writing, over all tabs. */
+  position: number;
+  client_message_id: string;
+  conversation_id: string;
+  text: string;
+  attachment_ids: string[];
+  reply_to_number: number;
+  written_at_ms: number;
+  /** How often it was sent; kept because a second attempt must say that it is one. */
+  attempt: number;
+  /** The server asked for this outbox to start again. */
+  restart: boolean;
+  /** `stored`: numbered by the server, only its entry has not come yet. */
+  status: 'waiting' | 'stored' | 'refused';
+  refusal?: { code: string; detail: string };
+}
+
+export interface Person {
+  user_id: string;
+  handle: string;
+  display_name: string;
+  fetched_at_ms: number;
+}
+
+export interface Draft {
+  conversation_id: string;
+  text: string;
+}
+
+/** A read mark on its way to the server. */
+export interface WantedMark {
+  conversation_id: string;
+  number: number;
+}
+
+interface MetaRow {
+  key: 'cursor' | 'clock_offset_ms';
+  value: string;
+}
+
+/** All that one person's browser keeps; every tab reads and writes the same. */
+export class ClientDatabase extends Dexie {
+  declare conversations: EntityTable<ConversationRecord, 'conversation_id'>;
+  declare entries: Table<Entry, [string, number]>;
+  declare outbox: EntityTable<OutboxItem, 'position'>;
+  declare marks: EntityTable<WantedMark, 'conversation_id'>;
+  declare people: EntityTable<Person, 'user_id'>;
+  declare drafts: EntityTable<Draft, 'conversation_id'>;
+  declare meta: EntityTable<MetaRow, 'key'>;
+
+  constructor(userId: string) {
+    super(`parlance-${userId}`);
+    this.version(1).stores({
+      conversations: 'conversation_id, member, behind, activity_ms, name',
+      entries: '[conversation_id+number]',
+      outbox: '++position, &client_message_id, conversation_id, status',
+      marks: 'conversation_id',
+      people: 'user_id',
+      drafts: 'conversation_id',
+      meta: 'key',
+    });
+  }
+
+  async readMeta(key: MetaRow['key']): Promise<string> {
+    return (await this.meta.get(key))?.value ?? '';
+  }
+
+  async writeMeta(key: MetaRow['key'], value: string): Promise<void> {
+    await this.meta.put({ key, value });
+  }
+}

@@ -1,0 +1,232 @@
+// @vitest-environment node
+import 'fake-indexeddb/auto';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Engine } from './engine';
+import { caughtUp, Network, readAll, screenOf, startDevice, until } from './simulation/device';
+import { seededRandom } from './simulation/random';
+import { NO_FAULTS, SimulatedServer } from './simulation/server';
+
+const running: Engine[] = [];
+let people = 0;
+
+function device(server: SimulatedServer, userId: string, network?: Network): Engine {
+  const engine = startDevice(server, userId, network);
+  running.push(engine);
+  return engine;
+}
+
+/** A name of its own for each test: stores are kept by person. */
+function person(name: string): string {
+  people += 1;
+  return `${name}-${people}`;
+}
+
+afterEach(async () => {
+  for (const engine of running.splice(0)) await engine.stop();
+});
+
+async function readSome(engine: Engine, room: string, part: number): Promise<void> {
+  const top = (await engine.database.conversations.get(room))?.top.number ?? 0;
+  await engine.markRead(room, Math.ceil(top * part));
+}
+
+describe('an engine', () => {
+  it('shows what another person writes, once and in order', async () => {
+    const server = new SimulatedServer(seededRandom(1));
+    const [ada, ben] = [person('ada'), person('ben')];
+    server.create('tea', [ada, ben]);
+    const engine = device(server, ben);
+    await caughtUp(engine);
+    for (let index = 1; index <= 20; index += 1) server.say('tea', ada, `${index}`);
+    await until(async () => (await screenOf(engine)).conversations[0]?.unread === 20);
+    const shown = (await screenOf(engine)).conversations[0]?.entries ?? [];
+    expect(shown.map((entry) => entry.message?.text)).toEqual(
+      Array.from({ length: 20 }, (_, index) => `${index + 1}`),
+    );
+  });
+
+  it('keeps an outbox over a reload and sends it once, in order', async () => {
+    const server = new SimulatedServer(seededRandom(2));
+    const ada = person('ada');
+    server.create('tea', [ada]);
+    const network = new Network();
+    const before = device(server, ada, network);
+    await caughtUp(before);
+    network.set(false);
+    for (const text of ['one', 'two', 'three']) await before.send('tea', { text });
+    expect(await before.database.outbox.count()).toBe(3);
+    await before.stop();
+    const after = device(server, ada);
+    await caughtUp(after);
+    await until(async () => (await after.database.outbox.count()) === 0);
+    expect(server.log('tea').entries.map((entry) => entry.message?.text)).toEqual([
+      undefined,
+      'one',
+      'two',
+      'three',
+    ]);
+  });
+
+  it('does not send again what was stored while the answer was lost', async () => {
+    const server = new SimulatedServer(seededRandom(3));
+    const ada = person('ada');
+    server.create('tea', [ada]);
+    const engine = device(server, ada);
+    await caughtUp(engine);
+    server.faults = { ...NO_FAULTS, loseFrame: 1 };
+    await engine.send('tea', { text: 'only once' });
+    await until(() => server.log('tea').entries.length === 2);
+    server.faults = NO_FAULTS;
+    await until(async () => (await engine.database.outbox.count()) === 0);
+    expect(server.log('tea').entries).toHaveLength(2);
+    expect((await screenOf(engine)).conversations[0]?.entries.at(-1)?.message?.text).toBe(
+      'only once',
+    );
+  });
+
+  it('says which attempt it is, and restarts an outbox that was refused with retry', async () => {
+    const server = new SimulatedServer(seededRandom(4));
+    const ada = person('ada');
+    server.create('tea', [ada]);
+    const engine = device(server, ada);
+    await caughtUp(engine);
+    server.faults = { ...NO_FAULTS, refuseWithRetry: 1 };
+    await engine.send('tea', { text: 'hello' });
+    await until(() => server.log('tea').entries.length === 2);
+    expect(server.sends.map((send) => [send.attempt, send.outbox_restart])).toEqual([
+      [1, false],
+      [2, true],
+    ]);
+  });
+
+  it('keeps a refused message with its reason, and goes on with the next', async () => {
+    const server = new SimulatedServer(seededRandom(5));
+    const ada = person('ada');
+    server.create('tea', [ada]);
+    server.refuseText = 'bad';
+    const engine = device(server, ada);
+    await caughtUp(engine);
+    await engine.send('tea', { text: 'bad' });
+    await engine.send('tea', { text: 'good' });
+    await until(() => server.log('tea').entries.length === 2);
+    await until(async () => (await engine.database.outbox.count()) === 1);
+    const [refused] = await engine.database.outbox.toArray();
+    expect(refused).toMatchObject({ status: 'refused', refusal: { code: 'text_too_long' } });
+    server.refuseText = undefined;
+    if (refused) await engine.retry(refused);
+    await until(() => server.log('tea').entries.length === 3);
+    await until(async () => (await engine.database.outbox.count()) === 0);
+  });
+
+  it('finds a conversation that it was added to while it was away', async () => {
+    const server = new SimulatedServer(seededRandom(6));
+    const [ada, ben] = [person('ada'), person('ben')];
+    const network = new Network();
+    const engine = device(server, ben, network);
+    await caughtUp(engine);
+    network.set(false);
+    server.create('new', [ada, ben]);
+    server.say('new', ada, 'welcome');
+    network.set(true);
+    await until(async () => (await screenOf(engine)).conversations[0]?.name === 'new');
+    await caughtUp(engine);
+    expect((await screenOf(engine)).conversations[0]).toMatchObject({ unread: 1 });
+  });
+
+  it('leaves a socket that has gone silent', async () => {
+    const server = new SimulatedServer(seededRandom(7));
+    const ada = person('ada');
+    server.create('tea', [ada]);
+    const engine = device(server, ada);
+    await caughtUp(engine);
+    for (const socket of server.sockets) socket.open = false;
+    server.sockets.clear();
+    server.say('tea', 'somebody', 'are you there?');
+    await until(async () => (await screenOf(engine)).conversations[0]?.unread === 1);
+  });
+
+  it('repeats a read mark until the server has it', async () => {
+    const server = new SimulatedServer(seededRandom(8));
+    const [ada, ben] = [person('ada'), person('ben')];
+    server.create('tea', [ada, ben]);
+    const network = new Network();
+    const engine = device(server, ben, network);
+    await caughtUp(engine);
+    server.say('tea', ada, 'hi');
+    await until(async () => (await screenOf(engine)).conversations[0]?.unread === 1);
+    network.set(false);
+    await engine.markRead('tea', 2);
+    network.set(true);
+    await until(() => server.state('tea', ben).unread_count === 0);
+    await until(async () => (await engine.database.marks.count()) === 0);
+  });
+
+  it('ends when the session ends', async () => {
+    const server = new SimulatedServer(seededRandom(9));
+    const engine = device(server, person('ada'));
+    await caughtUp(engine);
+    server.closeAll(4001);
+    await until(() => engine.status.kind === 'signed-out');
+  });
+});
+
+describe('any history', () => {
+  const seeds = Array.from({ length: 25 }, (_, index) => index + 100);
+
+  it.each(seeds)('ends in the same screen as a fresh load (seed %i)', async (seed) => {
+    const random = seededRandom(seed);
+    const server = new SimulatedServer(random);
+    const [ada, ben] = [person('ada'), person('ben')];
+    const rooms = ['one', 'two', 'three'];
+    for (const room of rooms) server.create(room, [ben, ada]);
+    server.faults = {
+      loseFrame: 0.05,
+      doubleFrame: 0.1,
+      delayFrame: 0.2,
+      dropSocket: 0.01,
+      refuseWithRetry: 0.2,
+      failRequest: 0.2,
+    };
+    const network = new Network();
+    let engine = device(server, ada, network);
+    const pick = <T>(from: T[]): T => from[Math.floor(random() * from.length)] as T;
+    const written: Record<string, string[]> = { one: [], two: [], three: [] };
+    for (let step = 0; step < 120; step += 1) {
+      const room = pick(rooms);
+      const dice = random();
+      if (dice < 0.45) server.say(room, ben, `ben ${step}`);
+      else if (dice < 0.7) {
+        written[room]?.push(`ada ${step}`);
+        await engine.send(room, { text: `ada ${step}` });
+      } else if (dice < 0.8) await readSome(engine, room, random());
+      else if (dice < 0.84) network.set(!network.isOnline());
+      else if (dice < 0.86) server.loseIndex();
+      else if (dice < 0.88) server.closeAll(4012);
+      else if (dice < 0.9) {
+        await engine.stop();
+        engine = device(server, ada, network);
+      } else await new Promise((resolve) => setTimeout(resolve, random() * 12));
+    }
+    server.faults = NO_FAULTS;
+    network.set(true);
+    await caughtUp(engine);
+    await until(async () => (await engine.database.outbox.count()) === 0);
+    await until(async () => (await engine.database.marks.count()) === 0);
+    // One more beat, so that a lost tail would have shown.
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    await caughtUp(engine);
+    await readAll(engine);
+    const lived = await screenOf(engine);
+    await engine.forget();
+    running.splice(running.indexOf(engine), 1);
+
+    const fresh = device(server, ada);
+    await caughtUp(fresh);
+    await readAll(fresh);
+    expect(lived).toEqual(await screenOf(fresh));
+    for (const room of rooms) {
+      const own = server.log(room).entries.filter((entry) => entry.actor_id === ada);
+      expect(own.map((entry) => entry.message?.text)).toEqual(written[room]);
+    }
+  });
+});
