@@ -1,0 +1,190 @@
+//! Conversations: opening, joining, leaving, listing.
+
+use ids::{ConversationId, UserId};
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{Client, Done, segment};
+use crate::error::Result;
+use crate::wire;
+
+/// One-to-one or a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConversationKind {
+    Direct,
+    Group,
+}
+
+/// What may be done in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberRole {
+    Owner,
+    Admin,
+    Member,
+}
+
+/// A conversation as a member sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    pub conversation_id: ConversationId,
+    pub kind: ConversationKind,
+    /// Of a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The other person of a one-to-one conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_id: Option<UserId>,
+    /// RFC 3339.
+    pub created_at: String,
+}
+
+/// A person in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub user_id: UserId,
+    pub role: MemberRole,
+    /// RFC 3339.
+    pub joined_at: String,
+}
+
+/// A conversation and who is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationDetails {
+    pub conversation: Conversation,
+    pub members: Vec<Member>,
+}
+
+/// One line of the list of conversations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConversationSummary {
+    pub conversation: Conversation,
+    /// Head, read mark and unread count.
+    pub state: wire::ConversationState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_entry: Option<wire::Entry>,
+}
+
+/// A page of the list, newest activity first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConversationPage {
+    pub items: Vec<ConversationSummary>,
+    /// For the next page; none: this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Some answers hold the conversation as a member, some are it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Opened {
+    Wrapped { conversation: Conversation },
+    Bare(Conversation),
+}
+
+impl From<Opened> for Conversation {
+    fn from(opened: Opened) -> Self {
+        match opened {
+            Opened::Wrapped { conversation } | Opened::Bare(conversation) => conversation,
+        }
+    }
+}
+
+impl Client {
+    /// The one conversation with another person, made if need be.
+    ///
+    /// # Errors
+    /// Code `user_unknown`.
+    pub async fn open_direct(&self, user: UserId) -> Result<Conversation> {
+        let body = serde_json::json!({ "user_id": user });
+        let opened: Opened = self.post("/api/conversations/direct", &body).await?;
+        Ok(opened.into())
+    }
+
+    /// A new group of this person's.
+    ///
+    /// # Errors
+    /// Code `group_name_taken`.
+    pub async fn create_group(&self, name: &str, members: &[UserId]) -> Result<Conversation> {
+        let body = serde_json::json!({ "name": name, "member_ids": members });
+        let opened: Opened = self.post("/api/conversations/groups", &body).await?;
+        Ok(opened.into())
+    }
+
+    /// Joins the group of this name.
+    ///
+    /// # Errors
+    /// Code `group_unknown`.
+    pub async fn join_group(&self, name: &str) -> Result<Conversation> {
+        let path = format!("/api/conversations/groups/{}/join", segment(name));
+        let opened: Opened = self.post(&path, &serde_json::json!({})).await?;
+        Ok(opened.into())
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    /// Refused for a one-to-one conversation.
+    pub async fn leave(&self, conversation: ConversationId) -> Result<()> {
+        let path = format!("/api/conversations/{conversation}/leave");
+        let Done = self.post(&path, &serde_json::json!({})).await?;
+        Ok(())
+    }
+
+    /// Takes a member out of a group; owners and admins only.
+    ///
+    /// # Errors
+    /// Refused to others.
+    pub async fn remove_member(&self, conversation: ConversationId, user: UserId) -> Result<()> {
+        let path = format!("/api/conversations/{conversation}/members/{user}");
+        let Done = self.call(Method::DELETE, &path, |request| request).await?;
+        Ok(())
+    }
+
+    /// A page of this person's conversations, newest activity first. `cursor` is that of the page
+    /// before; at most 100 a page.
+    ///
+    /// # Errors
+    /// See [`Error`](crate::Error).
+    pub async fn conversations(
+        &self,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<ConversationPage> {
+        self.call(Method::GET, "/api/conversations", |request| {
+            let request = request.query(&[("limit", limit)]);
+            match cursor {
+                Some(cursor) => request.query(&[("cursor", cursor)]),
+                None => request,
+            }
+        })
+        .await
+    }
+
+    /// All of this person's conversations, page by page.
+    ///
+    /// # Errors
+    /// See [`Error`](crate::Error).
+    pub async fn all_conversations(&self) -> Result<Vec<ConversationSummary>> {
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = self.conversations(cursor.as_deref(), 100).await?;
+            all.extend(page.items);
+            match page.next_cursor {
+                Some(next) if !next.is_empty() => cursor = Some(next),
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// One conversation with its members.
+    ///
+    /// # Errors
+    /// Code `not_a_member` or `conversation_unknown`.
+    pub async fn conversation(&self, conversation: ConversationId) -> Result<ConversationDetails> {
+        self.get(&format!("/api/conversations/{conversation}"))
+            .await
+    }
+}
