@@ -3,7 +3,6 @@
 //! DynamoDB is dynoxide on SQLite; S3 is s3s on a folder. Both keep their data under one
 //! directory and outlive a kill of the process.
 
-use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
@@ -126,15 +125,13 @@ async fn answer(service: S3Service, request: Request) -> Response {
     }
 }
 
-fn sweep_expired(database: Database, stop: CancellationToken) -> impl Future<Output = ()> {
-    async move {
-        let mut ticks = tokio::time::interval(TTL_SWEEP_EVERY);
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let database = database.clone();
-            let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
-            if let Ok(Err(error)) = swept {
-                tracing::warn!(%error, "items past their time to live were not removed");
-            }
+async fn sweep_expired(database: Database, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(TTL_SWEEP_EVERY);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let database = database.clone();
+        let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
+        if let Ok(Err(error)) = swept {
+            tracing::warn!(%error, "items past their time to live were not removed");
         }
     }
 }

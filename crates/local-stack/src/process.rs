@@ -99,6 +99,10 @@ impl Process {
         &self.spec.name
     }
 
+    pub(crate) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
     /// Where its output goes.
     #[must_use]
     pub fn log(&self) -> &Path {
@@ -111,6 +115,18 @@ impl Process {
         let running = self.running()?;
         let exists = lock(&running.exists);
         exists.then(|| running.pid.as_raw_pid().unsigned_abs())
+    }
+
+    /// The process and its children, while it runs. Postgres, for one, works in children.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        let Some(running) = self.running().filter(|running| *lock(&running.exists)) else {
+            return Vec::new();
+        };
+        std::iter::once(running.pid)
+            .chain(children_of(running.pid))
+            .map(|pid| pid.as_raw_pid().unsigned_abs())
+            .collect()
     }
 
     /// Starts it on the data and ports it had before, and waits until it is ready.
@@ -232,18 +248,17 @@ impl Process {
     }
 
     /// Resolves when it ends without having been asked to; the text says how, with its log.
+    /// Concerns the run that is under way when this is called.
     pub async fn died(&self) -> String {
-        loop {
-            let Some(running) = self.running() else {
-                return std::future::pending().await;
-            };
-            let status = running.ended().await;
-            if !*lock(&running.asked_to_end) {
-                let text = format!("{} ended by itself ({status})", self.spec.name);
-                return format!("{:#}", self.with_log_tail(&text));
-            }
+        let Some(running) = self.running() else {
+            return std::future::pending().await;
+        };
+        let status = running.ended().await;
+        if *lock(&running.asked_to_end) {
             return std::future::pending().await;
         }
+        let text = format!("{} ended by itself ({status})", self.spec.name);
+        format!("{:#}", self.with_log_tail(&text))
     }
 
     fn running(&self) -> Option<Running> {

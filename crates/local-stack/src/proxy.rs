@@ -18,6 +18,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, UPGRADE,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::any;
@@ -110,12 +111,42 @@ fn router(upstreams: Upstreams) -> Router {
     let client = client_pages(&upstreams.client, &upstreams.s3_origin);
     let mut router = Router::new();
     for (prefix, kind, name, addresses) in [
-        ("/api/account", Traffic::Requests, "account", upstreams.account),
-        ("/api/conversations", Traffic::Requests, "conversation", upstreams.conversation),
-        ("/api/messages", Traffic::Requests, "message", upstreams.message),
-        ("/api/files", Traffic::Requests, "file-upload", upstreams.file_upload),
-        ("/api/gateway", Traffic::Requests, "chat-gateway", upstreams.gateways.clone()),
-        ("/socket", Traffic::Sockets, "chat-gateway", upstreams.gateways),
+        (
+            "/api/account",
+            Traffic::Requests,
+            "account",
+            upstreams.account,
+        ),
+        (
+            "/api/conversations",
+            Traffic::Requests,
+            "conversation",
+            upstreams.conversation,
+        ),
+        (
+            "/api/messages",
+            Traffic::Requests,
+            "message",
+            upstreams.message,
+        ),
+        (
+            "/api/files",
+            Traffic::Requests,
+            "file-upload",
+            upstreams.file_upload,
+        ),
+        (
+            "/api/gateway",
+            Traffic::Requests,
+            "chat-gateway",
+            upstreams.gateways.clone(),
+        ),
+        (
+            "/socket",
+            Traffic::Sockets,
+            "chat-gateway",
+            upstreams.gateways,
+        ),
     ] {
         let upstream = Arc::new(Upstream {
             name,
@@ -136,8 +167,9 @@ fn router(upstreams: Upstreams) -> Router {
         ("File upload", "/api/files/openapi.json"),
         ("Chat gateway", "/api/gateway/openapi.json"),
     ];
-    let swagger = SwaggerUi::new("/api")
-        .config(Config::new(documents.map(|(name, url)| Url::new(name, url))));
+    let swagger = SwaggerUi::new("/api").config(Config::new(
+        documents.map(|(name, url)| Url::new(name, url)),
+    ));
     router.merge(swagger).fallback_service(client)
 }
 
@@ -158,7 +190,8 @@ fn client_pages(folder: &Path, s3_origin: &str) -> Router {
          base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     );
     // The origin is a URL of ours, so the text has only visible ASCII.
-    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    let policy =
+        HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     // Built names hold a digest of the content.
     let assets = Router::new()
         .fallback_service(ServeDir::new(folder.join("assets")))
@@ -172,13 +205,15 @@ fn client_pages(folder: &Path, s3_origin: &str) -> Router {
             CACHE_CONTROL,
             HeaderValue::from_static("no-cache"),
         ));
-    let fixed = |name, value| {
-        SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
-    };
+    let fixed =
+        |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     Router::new()
         .nest("/assets", assets)
         .fallback_service(pages)
-        .layer(SetResponseHeaderLayer::overriding(CONTENT_SECURITY_POLICY, policy))
+        .layer(SetResponseHeaderLayer::overriding(
+            CONTENT_SECURITY_POLICY,
+            policy,
+        ))
         .layer(fixed(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(REFERRER_POLICY, "no-referrer"))
         .layer(fixed(
@@ -210,7 +245,8 @@ impl Upstream {
     /// All addresses, beginning with another one each time.
     fn in_turn(&self) -> impl Iterator<Item = SocketAddr> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
-        (0..self.addresses.len()).map(move |step| self.addresses[(first + step) % self.addresses.len()])
+        (0..self.addresses.len())
+            .map(move |step| self.addresses[(first + step) % self.addresses.len()])
     }
 
     fn unavailable(&self) -> Problem {
@@ -240,7 +276,7 @@ async fn forward(
     let downstream = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
     rewrite(&mut request, peer);
     let outcome = match upstream.kind {
-        Traffic::Sockets => open_socket(&upstream, &request).await,
+        Traffic::Sockets => open_socket(&upstream, &request.into_parts().0).await,
         Traffic::Requests => pass_on(&upstream, request).await,
     };
     let mut response = match outcome {
@@ -280,15 +316,15 @@ async fn pass_on(upstream: &Upstream, request: Request) -> Result<UpstreamRespon
     Err(upstream.unavailable())
 }
 
-async fn open_socket(upstream: &Upstream, request: &Request) -> Result<UpstreamResponse, Problem> {
+async fn open_socket(upstream: &Upstream, request: &Parts) -> Result<UpstreamResponse, Problem> {
     for address in upstream.in_turn() {
         let Some(stream) = connect(address).await else {
             continue;
         };
-        let mut attempt = hyper::Request::new(Body::empty());
-        *attempt.method_mut() = request.method().clone();
-        *attempt.uri_mut() = request.uri().clone();
-        *attempt.headers_mut() = request.headers().clone();
+        let mut attempt = Request::new(Body::empty());
+        *attempt.method_mut() = request.method.clone();
+        *attempt.uri_mut() = request.uri.clone();
+        *attempt.headers_mut() = request.headers.clone();
         match tokio::time::timeout(SOCKET_ANSWER_TIMEOUT, send(stream, attempt)).await {
             // Also a refusal: the next gateway would say the same, unless this one is leaving.
             Ok(Ok(response)) if response.status() != StatusCode::SERVICE_UNAVAILABLE => {

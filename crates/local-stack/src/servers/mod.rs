@@ -188,7 +188,7 @@ pub(crate) async fn start_timed(process: &Process) -> anyhow::Result<()> {
 /// Local servers start in a second or two; a machine busy with a build takes much longer.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
-fn probe<F, A>(ask: F) -> crate::process::Probe
+pub(crate) fn probe<F, A>(ask: F) -> crate::process::Probe
 where
     F: Fn() -> A + Send + Sync + 'static,
     A: Future<Output = anyhow::Result<()>> + Send + 'static,

@@ -1,3 +1,6 @@
-//! The servers themselves: started, killed, paused, started again.
+//! The servers, started, killed and paused; and the origin in front of them.
 
+#[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod servers;

@@ -1,0 +1,472 @@
+//! The whole of Parlance on this machine: servers, services, origin.
+
+mod data;
+mod environment;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use futures_util::future::{join_all, select_all, try_join_all};
+use rustix::process::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::install;
+use crate::ports;
+use crate::process::{Process, Spec};
+use crate::proxy::{Proxy, Upstreams};
+use crate::servers::{
+    Durability, Kafka, LocalAws, Postgres, Redis, Server, ServerPorts, Servers, probe, start_timed,
+};
+use data::DataFolder;
+
+/// The packages of the suite's programs.
+pub const PROGRAMS: [&str; 6] = [
+    "local-aws",
+    "account",
+    "conversation",
+    "message",
+    "chat-gateway",
+    "file-upload",
+];
+
+/// Services with a database of their own, and its name.
+const DATABASES: [(&str, &str); 3] = [
+    ("account", "account"),
+    ("conversation", "conversation"),
+    ("file-upload", "file_upload"),
+];
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Folder of all data; what is there is kept.
+    pub data: PathBuf,
+    /// Forget what is there.
+    pub fresh: bool,
+    pub gateways: u16,
+    pub message_pods: u16,
+    pub ports: Ports,
+    pub durability: Durability,
+    /// Folder of the built web client.
+    pub client: PathBuf,
+    /// Whether to run `cargo build` for the programs first. It is skipped, whatever is said
+    /// here, when `PARLANCE_PROGRAMS_ARE_BUILT` is set.
+    pub build: bool,
+    /// More environment for every service, such as `RUST_BACKTRACE`, or for one of them, by the
+    /// prefix of its settings.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Options {
+    /// For a test: free ports, no waiting for the disk.
+    #[must_use]
+    pub fn for_tests(data: &Path) -> Self {
+        Self {
+            data: data.to_path_buf(),
+            fresh: false,
+            gateways: 2,
+            message_pods: 1,
+            ports: Ports::Free,
+            durability: Durability::Kill,
+            client: install::workspace_root().join("frontend/dist"),
+            build: true,
+            environment: Vec::new(),
+        }
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// Wherever it is free.
+    Free,
+    /// The ports of the documentation (7110 and up), with the origin on this one.
+    Documented { origin: u16 },
+}
+
+/// A service, running.
+#[derive(Debug)]
+pub struct Service {
+    process: Process,
+    /// REST, or the socket.
+    pub http: SocketAddr,
+    /// gRPC for people and programs.
+    pub grpc: SocketAddr,
+    /// gRPC for peers.
+    pub internal: SocketAddr,
+    /// Metrics and probes.
+    pub ops: SocketAddr,
+}
+
+impl Service {
+    #[must_use]
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    #[must_use]
+    pub fn grpc_url(&self) -> String {
+        format!("http://{}", self.grpc)
+    }
+
+    #[must_use]
+    pub fn internal_url(&self) -> String {
+        format!("http://{}", self.internal)
+    }
+
+    #[must_use]
+    pub fn ops_url(&self) -> String {
+        format!("http://{}", self.ops)
+    }
+
+    /// The WebSocket of a gateway, without the proxy in between.
+    #[must_use]
+    pub fn socket_url(&self) -> String {
+        format!("ws://{}/socket", self.http)
+    }
+}
+
+impl Deref for Service {
+    type Target = Process;
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+/// The suite, running. Everything is killed when it is dropped; [`Suite::stop`] ends it cleanly.
+#[derive(Debug)]
+pub struct Suite {
+    // Fields are dropped in this order: what needs something goes before it.
+    proxy: Proxy,
+    pub gateways: Vec<Service>,
+    pub messages: Vec<Service>,
+    pub conversation: Service,
+    pub file_upload: Service,
+    pub account: Service,
+    pub kafka: Kafka,
+    pub redis: Redis,
+    pub postgres: Postgres,
+    pub local_aws: LocalAws,
+    _data: DataFolder,
+}
+
+impl Suite {
+    /// Builds the programs if asked, starts the servers, migrates, starts the services and the
+    /// origin, and waits until all are ready.
+    ///
+    /// # Errors
+    /// When anything can't be built or doesn't become ready; what was started is killed.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        if options.gateways == 0 || options.message_pods == 0 {
+            bail!("the suite needs at least one gateway and one message pod");
+        }
+        if options.gateways > environment::MESSAGE_PARTITION_BASE
+            || options.message_pods
+                > environment::DELIVERIES_PARTITIONS - environment::MESSAGE_PARTITION_BASE
+        {
+            bail!(
+                "at most {} gateways and {} message pods",
+                environment::MESSAGE_PARTITION_BASE,
+                environment::DELIVERIES_PARTITIONS - environment::MESSAGE_PARTITION_BASE
+            );
+        }
+        if options.build && std::env::var_os("PARLANCE_PROGRAMS_ARE_BUILT").is_none() {
+            install::build(&PROGRAMS)?;
+        }
+        let data = DataFolder::open(&options.data, options.fresh)?;
+        let addresses = Addresses::choose(&options)?;
+
+        let servers = Servers::start(
+            &Server::ALL,
+            data.path(),
+            addresses.servers,
+            options.durability,
+        )
+        .await?;
+        let (Some(kafka), Some(redis), Some(postgres), Some(local_aws)) = (
+            servers.kafka,
+            servers.redis,
+            servers.postgres,
+            servers.local_aws,
+        ) else {
+            bail!("all servers were asked for, but not all came");
+        };
+        for (_, database) in DATABASES {
+            postgres.create_database(database).await?;
+        }
+
+        let plan = environment::Plan {
+            data: data.path(),
+            kafka: &kafka,
+            redis: &redis,
+            postgres: &postgres,
+            local_aws: &local_aws,
+            addresses: &addresses,
+            identities: &data.identities(&environment::SERVICES)?,
+            more: &options.environment,
+        };
+        let service = |name: &'static str, ordinal: u16| plan.service(name, ordinal);
+        let account = service("account", 0)?;
+        let conversation = service("conversation", 0)?;
+        let file_upload = service("file-upload", 0)?;
+        let messages = (0..options.message_pods)
+            .map(|ordinal| service("message", ordinal))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let gateways = (0..options.gateways)
+            .map(|ordinal| service("chat-gateway", ordinal))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+
+        let begun = Instant::now();
+        let once = [
+            &account,
+            &conversation,
+            &file_upload,
+            &messages[0],
+            &gateways[0],
+        ];
+        try_join_all(once.map(migrate)).await?;
+        tracing::info!(
+            "databases, tables and topics ready after {:.1} s",
+            begun.elapsed().as_secs_f64()
+        );
+
+        let proxy = Proxy::start(
+            addresses.origin,
+            Upstreams {
+                account: vec![account.http],
+                conversation: vec![conversation.http],
+                message: messages.iter().map(|pod| pod.http).collect(),
+                file_upload: vec![file_upload.http],
+                gateways: gateways.iter().map(|gateway| gateway.http).collect(),
+                s3_origin: local_aws.s3_url(),
+                client: options.client,
+            },
+        )
+        .await?;
+        let suite = Self {
+            proxy,
+            gateways,
+            messages,
+            conversation,
+            file_upload,
+            account,
+            kafka,
+            redis,
+            postgres,
+            local_aws,
+            _data: data,
+        };
+        // At once: each waits by itself for those that it needs.
+        try_join_all(suite.services().map(|service| start_timed(service))).await?;
+        Ok(suite)
+    }
+
+    /// `http://localhost:port`, where people go.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.proxy.origin()
+    }
+
+    /// `ws://localhost:port/socket`, a gateway by turns.
+    #[must_use]
+    pub fn socket_url(&self) -> String {
+        format!("{}/socket", self.origin().replacen("http", "ws", 1))
+    }
+
+    /// The five services, with each of several gateways and message pods.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        [&self.account, &self.conversation, &self.file_upload]
+            .into_iter()
+            .chain(&self.messages)
+            .chain(&self.gateways)
+    }
+
+    /// Everything that runs, services first.
+    #[must_use]
+    pub fn processes(&self) -> Vec<&Process> {
+        let services = self.services().map(|service| &service.process);
+        services.chain(self.servers()).collect()
+    }
+
+    fn servers(&self) -> [&Process; 4] {
+        [&self.kafka, &self.redis, &self.postgres, &self.local_aws]
+    }
+
+    /// Resolves when any process ends by itself; the text says which and how.
+    pub async fn died(&self) -> String {
+        let deaths = self
+            .processes()
+            .into_iter()
+            .map(|process| Box::pin(process.died()));
+        select_all(deaths).await.0
+    }
+
+    /// Stops everything cleanly: gateways first, then what they need.
+    pub async fn stop(&self) {
+        join_all(self.gateways.iter().map(|gateway| gateway.stop())).await;
+        join_all(self.services().map(|service| service.stop())).await;
+        join_all(self.servers().map(Process::stop)).await;
+    }
+}
+
+/// Where each one listens.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    pub servers: ServerPorts,
+    pub account: ServicePorts,
+    pub conversation: ServicePorts,
+    pub file_upload: ServicePorts,
+    pub messages: Vec<ServicePorts>,
+    pub gateways: Vec<ServicePorts>,
+    pub origin: u16,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServicePorts {
+    pub http: u16,
+    pub grpc: u16,
+    pub internal: u16,
+    pub ops: u16,
+}
+
+impl ServicePorts {
+    fn choose(documented: Option<u16>) -> anyhow::Result<Self> {
+        let port = |step: u16| documented.map_or_else(ports::free, |base| Ok(base + step));
+        Ok(Self {
+            http: port(0)?,
+            grpc: port(1)?,
+            internal: port(2)?,
+            ops: port(3)?,
+        })
+    }
+}
+
+impl Addresses {
+    fn choose(options: &Options) -> anyhow::Result<Self> {
+        let documented = |base: u16| match options.ports {
+            Ports::Free => None,
+            Ports::Documented { .. } => Some(base),
+        };
+        let several = |base: u16, step: u16, count: u16| {
+            (0..count)
+                .map(|ordinal| ServicePorts::choose(documented(base + step * ordinal)))
+                .collect::<anyhow::Result<Vec<_>>>()
+        };
+        // A second gateway is at 7150, where people look for it; further ones keep out of the way.
+        let mut gateways = several(7140, 10, options.gateways.min(2))?;
+        gateways.extend(several(7240, 10, options.gateways.saturating_sub(2))?);
+        Ok(Self {
+            servers: match options.ports {
+                Ports::Free => ServerPorts::free()?,
+                Ports::Documented { .. } => ServerPorts::from(7180),
+            },
+            account: ServicePorts::choose(documented(7110))?,
+            conversation: ServicePorts::choose(documented(7120))?,
+            file_upload: ServicePorts::choose(documented(7160))?,
+            messages: several(7130, 4, options.message_pods.min(2))?
+                .into_iter()
+                .chain(several(7340, 10, options.message_pods.saturating_sub(2))?)
+                .collect(),
+            gateways,
+            origin: match options.ports {
+                Ports::Free => ports::free()?,
+                Ports::Documented { origin } => origin,
+            },
+        })
+    }
+}
+
+/// Runs `<service> migrate` to its end.
+async fn migrate(service: &Service) -> anyhow::Result<()> {
+    let spec = service.process.spec();
+    let output = tokio::process::Command::new(&spec.program)
+        .arg("migrate")
+        .envs(spec.environment.iter().map(|(name, value)| (name, value)))
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(120), output)
+        .await
+        .with_context(|| format!("`{} migrate` did not end", spec.program.display()))?
+        .with_context(|| format!("run {}", spec.program.display()))?;
+    if !output.status.success() {
+        bail!(
+            "`{} migrate` failed ({}):\n{}{}",
+            spec.program.display(),
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}
+
+pub(crate) struct ServiceSpec<'a> {
+    pub name: String,
+    pub program: &'static str,
+    pub ports: ServicePorts,
+    pub environment: Vec<(String, String)>,
+    pub log: &'a Path,
+}
+
+impl Service {
+    fn new(spec: ServiceSpec<'_>) -> anyhow::Result<Self> {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let ports = spec.ports;
+        let ops = at(ports.ops);
+        let process = Process::new(Spec {
+            program: install::programs_dir()?.join(spec.program),
+            arguments: vec!["serve".into()],
+            environment: spec.environment,
+            log: spec.log.join(format!("{}.log", spec.name)),
+            run_as: None,
+            ports: vec![ports.http, ports.grpc, ports.internal, ports.ops],
+            stop_signal: Signal::TERM,
+            stop_grace: Duration::from_secs(25),
+            ready: probe(move || is_ready(ops)),
+            ready_within: Duration::from_secs(60),
+            name: spec.name,
+        });
+        Ok(Self {
+            process,
+            http: at(ports.http),
+            grpc: at(ports.grpc),
+            internal: at(ports.internal),
+            ops,
+        })
+    }
+}
+
+/// `GET /readyz`; the answer of a service that isn't ready says what it waits for.
+async fn is_ready(ops: SocketAddr) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(ops).await?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {ops}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(16 * 1024).read_to_end(&mut answer).await?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    if head.starts_with("HTTP/1.1 200") {
+        return Ok(());
+    }
+    bail!("/readyz: {}", body.trim());
+}
+
+impl fmt::Display for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for process in self.processes() {
+            let pid = process.pid().map_or("-".into(), |pid| pid.to_string());
+            writeln!(
+                f,
+                "{:<28} {pid:>8}  {}",
+                process.name(),
+                process.log().display()
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! The settings that each service gets, as environment variables.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::data::Identity;
+use super::{Addresses, Service, ServicePorts, ServiceSpec};
+use crate::servers::{Kafka, LocalAws, Postgres, Redis};
+
+pub(super) const SERVICES: [&str; 5] = [
+    "account",
+    "conversation",
+    "message",
+    "chat-gateway",
+    "file-upload",
+];
+
+/// Few, because one machine reads them all; every service must be told the same.
+const LOG_PARTITIONS: u16 = 16;
+pub(super) const DELIVERIES_PARTITIONS: u16 = 16;
+pub(super) const MESSAGE_PARTITION_BASE: u16 = 8;
+
+/// What the settings are made from.
+pub(super) struct Plan<'a> {
+    pub data: &'a Path,
+    pub kafka: &'a Kafka,
+    pub redis: &'a Redis,
+    pub postgres: &'a Postgres,
+    pub local_aws: &'a LocalAws,
+    pub addresses: &'a Addresses,
+    pub identities: &'a BTreeMap<&'static str, Identity>,
+    pub more: &'a [(String, String)],
+}
+
+/// Collects `ACCOUNT__SECTION__KEY=value`.
+struct Settings {
+    prefix: String,
+    variables: Vec<(String, String)>,
+}
+
+impl Settings {
+    fn set(&mut self, key: &str, value: impl ToString) {
+        let name = format!("{}__{}", self.prefix, key.to_uppercase());
+        self.variables.push((name, value.to_string()));
+    }
+}
+
+impl Plan<'_> {
+    /// Describes a service; it isn't started yet.
+    pub(super) fn service(&self, program: &'static str, ordinal: u16) -> anyhow::Result<Service> {
+        let ports = self.ports(program, ordinal)?;
+        // A number only where there are several.
+        let name = if ordinal == 0 {
+            program.to_owned()
+        } else {
+            format!("{program}-{ordinal}")
+        };
+        Service::new(ServiceSpec {
+            environment: self.environment(program, ordinal, ports)?,
+            name,
+            program,
+            ports,
+            log: &self.data.join("logs"),
+        })
+    }
+
+    fn ports(&self, program: &str, ordinal: u16) -> anyhow::Result<ServicePorts> {
+        let addresses = self.addresses;
+        match program {
+            "account" => Some(addresses.account),
+            "conversation" => Some(addresses.conversation),
+            "file-upload" => Some(addresses.file_upload),
+            "message" => addresses.messages.get(usize::from(ordinal)).copied(),
+            "chat-gateway" => addresses.gateways.get(usize::from(ordinal)).copied(),
+            _ => None,
+        }
+        .with_context(|| format!("{program} {ordinal} has no ports"))
+    }
+
+    fn environment(
+        &self,
+        program: &'static str,
+        ordinal: u16,
+        ports: ServicePorts,
+    ) -> anyhow::Result<Vec<(String, String)>> {
+        let loopback = |port: u16| format!("127.0.0.1:{port}");
+        let url = |port: u16| format!("http://127.0.0.1:{port}");
+        let mut settings = Settings {
+            prefix: program.to_uppercase().replace('-', "_"),
+            variables: Vec::new(),
+        };
+        settings.set("listen__http", loopback(ports.http));
+        settings.set("listen__grpc", loopback(ports.grpc));
+        settings.set("listen__internal", loopback(ports.internal));
+        settings.set("listen__ops", loopback(ports.ops));
+        settings.set("listen__grpc_reflection", true);
+        settings.set(
+            "tokens__jwks_url",
+            format!(
+                "{}/api/account/.well-known/jwks.json",
+                url(self.addresses.account.http)
+            ),
+        );
+        let own = self.identities.get(program).context("no identity")?;
+        settings.set("identity__signing_key_file", own.private.display());
+        settings.set("identity__trusted", self.trusted_by(program));
+
+        let peers: &[&str] = match program {
+            "conversation" => &["account", "message"],
+            "chat-gateway" => &["account", "conversation", "message"],
+            "file-upload" => &["conversation"],
+            _ => &[],
+        };
+        for peer in peers {
+            settings.set(
+                &format!("peers__{peer}"),
+                url(self.ports(peer, 0)?.internal),
+            );
+        }
+        if let Some((_, database)) = super::DATABASES.iter().find(|(name, _)| *name == program) {
+            settings.set("database__url", self.postgres.url(database));
+        }
+        if matches!(program, "account" | "message" | "chat-gateway") {
+            settings.set("redis__url", self.redis.url());
+        }
+        if program != "file-upload" {
+            settings.set("kafka__brokers", self.kafka.brokers());
+            settings.set("kafka__log_partitions", LOG_PARTITIONS);
+            settings.set("kafka__deliveries_partitions", DELIVERIES_PARTITIONS);
+            settings.set("kafka__message_partition_base", MESSAGE_PARTITION_BASE);
+        }
+        match program {
+            "account" => {
+                settings.set("signing__key_dir", self.data.join("account-keys").display());
+                settings.set("accounts__sign_up_on_first_use", true);
+                settings.set("accounts__secure_cookies", false);
+                // The reverse proxy.
+                settings.set("accounts__trusted_proxies", "[\"127.0.0.1\"]");
+            }
+            "message" => settings.set("message__ordinal", ordinal),
+            "chat-gateway" => settings.set("gateway__ordinal", ordinal),
+            _ => {}
+        }
+
+        let mut variables = settings.variables;
+        if matches!(program, "message" | "file-upload") {
+            variables.extend(self.local_aws.environment());
+        }
+        variables.extend(self.more.iter().cloned());
+        Ok(variables)
+    }
+
+    /// A TOML table of the other services' public keys. Each service says for itself who may
+    /// call what; a key that it doesn't need does no harm.
+    fn trusted_by(&self, program: &str) -> String {
+        let others: Vec<String> = self
+            .identities
+            .iter()
+            .filter(|(name, _)| **name != program)
+            .map(|(name, identity)| {
+                let path = toml_string(&identity.public.display().to_string());
+                format!("{} = {path}", toml_string(name))
+            })
+            .collect();
+        format!("{{ {} }}", others.join(", "))
+    }
+}
+
+/// A basic string of TOML.
+fn toml_string(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
