@@ -139,7 +139,11 @@ impl Plan<'_> {
                 // The reverse proxy.
                 settings.set("accounts__trusted_proxies", "[\"127.0.0.1\"]");
             }
-            "message" => settings.set("message__ordinal", ordinal),
+            "message" => {
+                settings.set("message__ordinal", ordinal);
+                settings.set("aws__dynamodb_endpoint", self.local_aws.dynamodb_url());
+            }
+            "file-upload" => settings.set("aws__s3_endpoint", self.local_aws.s3_url()),
             "chat-gateway" => settings.set("gateway__ordinal", ordinal),
             _ => {}
         }

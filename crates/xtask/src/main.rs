@@ -1,0 +1,115 @@
+//! `cargo xtask <task>`
+
+mod demo;
+mod generated;
+mod test;
+mod up;
+mod web;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Tasks of the Parlance repository.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Starts everything on this machine, until Ctrl-C.
+    Up(up::Arguments),
+    /// Runs all tests and says how many passed and failed.
+    Test(test::Arguments),
+    /// Checks or writes docs/openapi/, and the web client's types made from it.
+    Openapi(Mode),
+    /// Checks or writes the bindings made from proto/.
+    Proto(Mode),
+    /// Checks the web client's types and style.
+    Web(WebArguments),
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Mode {
+    /// Fail if what is checked in differs from what would be generated.
+    #[arg(long)]
+    check: bool,
+    /// Write what is generated.
+    #[arg(long)]
+    write: bool,
+}
+
+#[derive(Args)]
+struct WebArguments {
+    /// The one thing to do.
+    #[arg(long, required = true)]
+    check: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let task = Cli::parse().task;
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+        )
+        .with_writer(std::io::stderr)
+        .with_timer(Elapsed(Instant::now()))
+        .with_level(false)
+        .with_target(false)
+        .init();
+    let outcome = match task {
+        Task::Up(arguments) => up::run(arguments).await,
+        Task::Test(arguments) => test::run(&arguments).await,
+        Task::Openapi(mode) => generated::openapi(mode.write),
+        Task::Proto(mode) => generated::proto(mode.write),
+        Task::Web(WebArguments { check: _ }) => web::check(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Seconds since the task began, before each line of progress.
+struct Elapsed(Instant);
+
+impl tracing_subscriber::fmt::time::FormatTime for Elapsed {
+    fn format_time(
+        &self,
+        writer: &mut tracing_subscriber::fmt::format::Writer<'_>,
+    ) -> std::fmt::Result {
+        write!(writer, "{:6.1} s ", self.0.elapsed().as_secs_f64())
+    }
+}
+
+/// Runs a program in a folder, with its output shown, and fails if it fails.
+fn run(folder: &Path, command: &mut Command) -> anyhow::Result<()> {
+    let status = command
+        .current_dir(folder)
+        .status()
+        .with_context(|| format!("run {command:?}"))?;
+    if !status.success() {
+        let arguments: Vec<_> = command
+            .get_args()
+            .map(|one| one.to_string_lossy())
+            .collect();
+        bail!(
+            "`{} {}` failed ({status})",
+            command.get_program().to_string_lossy(),
+            arguments.join(" ")
+        );
+    }
+    Ok(())
+}
