@@ -1,7 +1,7 @@
 //! Typed, time-ordered ids (UUID version 7, RFC 9562).
 
 use clock::Clock;
-use uuid::{ContextV7, Timestamp, Uuid};
+use uuid::{NoContext, Timestamp, Uuid};
 
 /// The text or the bytes are not an id of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -10,16 +10,13 @@ pub struct InvalidId;
 
 fn new_v7(clock: &Clock) -> Uuid {
     let unix_ms = clock.unix_ms();
+    // Random below the millisecond: a shared counter would carry one clock's time into another's ids.
     Uuid::new_v7(Timestamp::from_unix(
-        &*CONTEXT,
+        NoContext,
         unix_ms / 1_000,
         (unix_ms % 1_000) as u32 * 1_000_000,
     ))
 }
-
-/// Ids of one process and millisecond stay in the order in which they were made.
-static CONTEXT: std::sync::LazyLock<std::sync::Mutex<ContextV7>> =
-    std::sync::LazyLock::new(|| std::sync::Mutex::new(ContextV7::new()));
 
 /// The milliseconds since 1970 in a version 7 UUID (RFC 9562, section 5.7).
 fn unix_ms_of(id: Uuid) -> u64 {
@@ -243,7 +240,12 @@ mod tests {
     #[test]
     fn ids_made_later_sort_later() {
         let clock = Clock::manual(1_700_000_000_000);
-        let ids: Vec<MessageId> = (0..1_000).map(|_| MessageId::generate(&clock)).collect();
+        let ids: Vec<MessageId> = (0..1_000)
+            .map(|_| {
+                clock.advance(std::time::Duration::from_millis(1));
+                MessageId::generate(&clock)
+            })
+            .collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
     }
 

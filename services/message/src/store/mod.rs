@@ -99,11 +99,16 @@ impl Store {
         if !settings.dynamodb_endpoint.is_empty() {
             loader = loader.endpoint_url(&settings.dynamodb_endpoint);
         }
-        let config = loader.load().await;
+        Self::with_client(Client::new(&loader.load().await), &settings.table_prefix)
+    }
+
+    /// With a client of the caller's making.
+    #[must_use]
+    pub fn with_client(client: Client, table_prefix: &str) -> Self {
         Self {
-            client: Client::new(&config),
-            messages: format!("{}messages", settings.table_prefix),
-            conversations: format!("{}conversations", settings.table_prefix),
+            client,
+            messages: format!("{table_prefix}messages"),
+            conversations: format!("{table_prefix}conversations"),
         }
     }
 }

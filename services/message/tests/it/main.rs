@@ -1,0 +1,5 @@
+//! The message service on real servers.
+
+mod determinism;
+mod routes;
+mod support;

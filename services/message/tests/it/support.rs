@@ -1,0 +1,195 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use clock::Clock;
+use events::{LogRecord, MembershipChange, MoveReadMark, Origin, SendMessage, log_record, membership_change};
+use ids::{BootId, ClientMessageId, ConversationId, MessageId, UserId};
+use local_stack::servers::{Server, TestServers};
+use message::sequencer::owner::{Decided, LogEnd, Owner, RawRecord};
+use message::store::Store;
+use proto::Message as _;
+use tokio::sync::OnceCell;
+
+/// When the first record of a test's log was stamped.
+pub const START_MS: u64 = 1_700_000_000_000;
+
+pub async fn servers() -> &'static TestServers {
+    static SERVERS: OnceCell<TestServers> = OnceCell::const_new();
+    SERVERS
+        .get_or_init(async || {
+            TestServers::start(&[Server::LocalAws, Server::Redis])
+                .await
+                .unwrap()
+        })
+        .await
+}
+
+/// Tables of its own for each test.
+pub async fn store() -> Store {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(servers().await.local_aws().dynamodb_url())
+        .credentials_provider(Credentials::new(
+            "parlance-local",
+            "parlance-local-secret",
+            None,
+            None,
+            "test",
+        ))
+        .build();
+    let store = Store::with_client(
+        aws_sdk_dynamodb::Client::from_conf(config),
+        &format!("t{}-", NEXT.fetch_add(1, Ordering::Relaxed)),
+    );
+    store.migrate().await.unwrap();
+    store
+}
+
+pub fn log_ends_at(end: i64) -> LogEnd {
+    Arc::new(move || Box::pin(async move { Ok(end) }))
+}
+
+pub async fn owner(store: &Store) -> Owner {
+    Owner::begin(store.clone(), 0, 1, log_ends_at(i64::MAX))
+        .await
+        .unwrap()
+}
+
+/// Decides a batch: nothing is written yet.
+pub async fn decide(owner: &mut Owner, records: &[RawRecord]) -> Decided {
+    let now = records.last().map_or(0, |record| record.time_unix_ms);
+    let prepared = owner.prepare(records, now).await.unwrap();
+    let mut decided = owner.apply(prepared).unwrap();
+    owner.stand(&mut decided).await.unwrap();
+    decided
+}
+
+pub async fn write(store: &Store, decided: &Decided) {
+    store.put_rows(&decided.rows).await.unwrap();
+    store.put_heads(&decided.heads).await.unwrap();
+}
+
+pub async fn finish(owner: &mut Owner, store: &Store, records: &[RawRecord]) -> Decided {
+    let decided = decide(owner, records).await;
+    write(store, &decided).await;
+    decided
+}
+
+/// A log that tests write by hand: one partition, a record every 10 ms.
+pub struct TestLog {
+    pub records: Vec<RawRecord>,
+    ids: Clock,
+    version: u64,
+    pub conversation: ConversationId,
+}
+
+impl TestLog {
+    pub fn new() -> Self {
+        let ids = Clock::manual(START_MS);
+        Self {
+            records: Vec::new(),
+            conversation: ConversationId::generate(&Clock::system()),
+            ids,
+            version: 0,
+        }
+    }
+
+    pub fn user(&self) -> UserId {
+        UserId::generate(&Clock::system())
+    }
+
+    pub fn client_message_id(&self) -> ClientMessageId {
+        ClientMessageId::generate(&self.ids)
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        START_MS as i64 + self.records.len() as i64 * 10
+    }
+
+    pub fn push_raw(&mut self, value: Vec<u8>) {
+        self.records.push(RawRecord {
+            offset: self.records.len() as i64,
+            time_unix_ms: self.now_ms(),
+            key: Some(self.conversation.to_vec()),
+            value: Some(value),
+            traceparent: None,
+        });
+    }
+
+    pub fn push(&mut self, change: log_record::Change) {
+        self.push_raw(
+            LogRecord {
+                origin: Some(origin()),
+                change: Some(change),
+            }
+            .encode_to_vec(),
+        );
+    }
+
+    pub fn create(&mut self, members: &[UserId]) {
+        self.membership(
+            members[0],
+            membership_change::Change::Created(membership_change::Created {
+                members: members.iter().map(UserId::to_vec).collect(),
+            }),
+        );
+    }
+
+    pub fn join(&mut self, user: UserId) {
+        self.membership(
+            user,
+            membership_change::Change::Joined(membership_change::Joined {
+                user: user.to_vec(),
+            }),
+        );
+    }
+
+    pub fn leave(&mut self, user: UserId) {
+        self.membership(
+            user,
+            membership_change::Change::Left(membership_change::Left {
+                user: user.to_vec(),
+            }),
+        );
+    }
+
+    fn membership(&mut self, actor: UserId, change: membership_change::Change) {
+        self.version += 1;
+        self.push(log_record::Change::Membership(MembershipChange {
+            version: self.version,
+            actor: actor.to_vec(),
+            change: Some(change),
+        }));
+    }
+
+    pub fn send(&mut self, sender: UserId, text: &str) -> ClientMessageId {
+        let id = self.client_message_id();
+        self.send_as(sender, id, text);
+        id
+    }
+
+    pub fn send_as(&mut self, sender: UserId, id: ClientMessageId, text: &str) {
+        self.push(log_record::Change::Send(SendMessage {
+            sender: sender.to_vec(),
+            client_message_id: id.to_vec(),
+            message_id: MessageId::generate(&self.ids).to_vec(),
+            text: text.to_owned(),
+            attachment_ids: Vec::new(),
+            reply_to_number: 0,
+        }));
+    }
+
+    pub fn read(&mut self, reader: UserId, number: u64) {
+        self.push(log_record::Change::Read(MoveReadMark {
+            reader: reader.to_vec(),
+            number,
+        }));
+    }
+}
+
+pub fn origin() -> Origin {
+    events::origin(3, BootId::from_bytes([9; 16]), 1)
+}
