@@ -7,7 +7,7 @@ use clock::Clock;
 use sqlx::PgPool;
 
 use crate::config::Config;
-use crate::events::publish::Publisher;
+use crate::events::publish::{ACK_TIMEOUT, Publisher};
 use crate::events::relay::Relay;
 use crate::listing::Listing;
 use crate::memberships::Memberships;
@@ -42,7 +42,7 @@ impl App {
         let outbox = Outbox::new(pool.clone());
         let publisher = Publisher::new(
             outbox.clone(),
-            kafka::producer(&config.kafka, "conversation", Duration::from_secs(8))?,
+            kafka::producer(&config.kafka, "conversation", ACK_TIMEOUT)?,
             config.database.max_connections as usize / 2,
         );
         let peers = Peers {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use ids::ConversationId;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{FutureRecord, Producer as _};
 use rdkafka::util::Timeout;
 use tokio::sync::Semaphore;
 
@@ -20,7 +20,7 @@ use crate::store::outbox::{Outbox, Pending};
 #[derive(Clone)]
 pub struct Publisher {
     outbox: Outbox,
-    producer: FutureProducer,
+    producer: kafka::Producer,
     /// A publication holds a connection while it waits for Kafka: without a bound, Kafka's absence
     /// would take all of them, and reads with them.
     permits: Arc<Semaphore>,
@@ -32,9 +32,6 @@ pub enum PublishError {
     Database(#[from] sqlx::Error),
     #[error("Kafka did not take a change: {0}")]
     Kafka(#[from] KafkaError),
-    /// It may come to the log yet, and come a second time with the next attempt, which the log ignores.
-    #[error("Kafka did not acknowledge a change in time")]
-    Unacknowledged,
 }
 
 /// What came of trying.
@@ -51,12 +48,13 @@ const BATCH: u32 = 100;
 const HELD_PAUSE: Duration = Duration::from_millis(20);
 /// A full queue of the producer means that Kafka is away.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a publication holds its connection for one acknowledgement.
-const ACK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a publication holds its connection for one acknowledgement. Nothing follows a change that
+/// was not acknowledged, so that a late one can't be out of order.
+pub const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Publisher {
     #[must_use]
-    pub fn new(outbox: Outbox, producer: FutureProducer, concurrent: usize) -> Self {
+    pub fn new(outbox: Outbox, producer: kafka::Producer, concurrent: usize) -> Self {
         Self {
             outbox,
             producer,
@@ -143,10 +141,9 @@ impl Publisher {
             .key(conversation.as_bytes().as_slice())
             .payload(&pending.record)
             .headers(headers);
-        let sent = self.producer.send(record, Timeout::After(QUEUE_TIMEOUT));
-        tokio::time::timeout(ACK_TIMEOUT, sent)
+        self.producer
+            .send(record, Timeout::After(QUEUE_TIMEOUT))
             .await
-            .map_err(|_| PublishError::Unacknowledged)?
             .map_err(|(error, _)| error)?;
         metrics::published();
         Ok(())

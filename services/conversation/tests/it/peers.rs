@@ -1,0 +1,369 @@
+//! Account and message as this service meets them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use auth::{ServiceIdentity, TokenVerifier, person_from_metadata};
+use ids::{ConversationId, UserId};
+use kafka::KafkaSettings;
+use lifecycle::Lifecycle;
+use proto::account::account_service_server::{AccountService, AccountServiceServer};
+use proto::account::{
+    FindUserRequest, FindUserResponse, GetUsersRequest, GetUsersResponse, LogOutRequest,
+    LogOutResponse, RefreshRequest, RegisterRequest, SignInRequest, SignInResponse, User,
+    WhoAmIRequest, WhoAmIResponse,
+};
+use proto::event::{MembershipChange, log_record, membership_change};
+use proto::message::message_internal_service_server::{
+    MessageInternalService, MessageInternalServiceServer,
+};
+use proto::message::{
+    AwaitMembershipVersionRequest, AwaitMembershipVersionResponse, GetChangesRequest,
+    GetChangesResponse, GetHeadsRequest, GetHeadsResponse, GetSummariesRequest,
+    GetSummariesResponse, Head, Summary,
+};
+use proto::socket::{ConversationState, Entry};
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::{Message as _, Offset, TopicPartitionList};
+use tokio::sync::watch;
+use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
+use tonic::{Request, Response, Status};
+
+const CALLERS: &[&str] = &["conversation"];
+
+/// An account service that knows everybody but those it was told not to.
+#[derive(Clone, Default)]
+pub struct Account {
+    unknown: Arc<Mutex<HashSet<UserId>>>,
+}
+
+impl Account {
+    pub fn forget(&self, user: UserId) {
+        self.unknown.lock().unwrap().insert(user);
+    }
+
+    pub fn routes(&self, identity: ServiceIdentity) -> Routes {
+        Routes::new(InterceptedService::new(
+            AccountServiceServer::new(self.clone()),
+            auth::internal_interceptor(identity, CALLERS),
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl AccountService for Account {
+    async fn get_users(
+        &self,
+        request: Request<GetUsersRequest>,
+    ) -> Result<Response<GetUsersResponse>, Status> {
+        assert!(request.metadata().contains_key("authorization"));
+        assert!(request.get_ref().user_ids.len() <= 100);
+        let unknown = self.unknown.lock().unwrap();
+        Ok(Response::new(GetUsersResponse {
+            users: request
+                .into_inner()
+                .user_ids
+                .into_iter()
+                .filter(|id| !unknown.contains(&id.parse().unwrap()))
+                .map(|user_id| User {
+                    user_id,
+                    ..User::default()
+                })
+                .collect(),
+        }))
+    }
+
+    async fn register(
+        &self,
+        _: Request<RegisterRequest>,
+    ) -> Result<Response<SignInResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn sign_in(&self, _: Request<SignInRequest>) -> Result<Response<SignInResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn refresh(
+        &self,
+        _: Request<RefreshRequest>,
+    ) -> Result<Response<SignInResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn log_out(&self, _: Request<LogOutRequest>) -> Result<Response<LogOutResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn who_am_i(
+        &self,
+        _: Request<WhoAmIRequest>,
+    ) -> Result<Response<WhoAmIResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn find_user(
+        &self,
+        _: Request<FindUserRequest>,
+    ) -> Result<Response<FindUserResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+/// A message service that applies membership as it reads it from the log.
+#[derive(Clone)]
+pub struct Log {
+    tokens: TokenVerifier,
+    state: Arc<Mutex<State>>,
+    applied: watch::Sender<u64>,
+    /// While false, no version is ever applied, as far as callers are told.
+    answers: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Every record as it came, repetitions included.
+    records: HashMap<ConversationId, Vec<MembershipChange>>,
+    traceparents: HashMap<ConversationId, Vec<Option<String>>>,
+    activity: HashMap<ConversationId, i64>,
+    ticks: i64,
+}
+
+impl Log {
+    /// Reads the whole log from its beginning, for the life of `lifecycle`.
+    pub fn read(settings: &KafkaSettings, tokens: TokenVerifier, lifecycle: &Lifecycle) -> Self {
+        let log = Self {
+            tokens,
+            state: Arc::default(),
+            applied: watch::Sender::new(0),
+            answers: watch::Sender::new(true),
+        };
+        let consumer: StreamConsumer = kafka::deliveries_consumer(settings, "test-log")
+            .create()
+            .unwrap();
+        let mut all = TopicPartitionList::new();
+        for partition in 0..settings.log_partitions {
+            all.add_partition_offset(events::LOG_TOPIC, partition, Offset::Beginning)
+                .unwrap();
+        }
+        consumer.assign(&all).unwrap();
+        let reader = log.clone();
+        let stopping = lifecycle.stopping();
+        lifecycle.spawn("test log", async move {
+            loop {
+                tokio::select! {
+                    () = stopping.cancelled() => return Ok(()),
+                    record = consumer.recv() => {
+                        // Kafka may be away for a while in a test.
+                        if let Ok(record) = record {
+                            reader.apply(&record);
+                        }
+                    }
+                }
+            }
+        });
+        log
+    }
+
+    fn apply(&self, record: &rdkafka::message::BorrowedMessage<'_>) {
+        use rdkafka::message::Headers as _;
+        let (conversation, value) =
+            events::decode_log_record(record.key(), record.payload()).unwrap();
+        let Some(log_record::Change::Membership(change)) = value.change else {
+            return;
+        };
+        let traceparent = record.headers().and_then(|headers| {
+            headers
+                .iter()
+                .find(|header| header.key == events::TRACEPARENT_HEADER)
+                .and_then(|header| header.value)
+                .map(|value| String::from_utf8(value.to_vec()).unwrap())
+        });
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.ticks += 1;
+        let ticks = state.ticks;
+        state.activity.entry(conversation).or_insert(ticks);
+        state.records.entry(conversation).or_default().push(change);
+        state
+            .traceparents
+            .entry(conversation)
+            .or_default()
+            .push(traceparent);
+        drop(state);
+        self.applied.send_modify(|count| *count += 1);
+    }
+
+    /// Whether callers are told what was applied.
+    pub fn answer(&self, answers: bool) {
+        self.answers.send_replace(answers);
+    }
+
+    /// What the log has for a conversation, repetitions included.
+    pub fn records(&self, conversation: ConversationId) -> Vec<MembershipChange> {
+        let state = self.state.lock().unwrap();
+        state
+            .records
+            .get(&conversation)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    pub fn traceparents(&self, conversation: ConversationId) -> Vec<Option<String>> {
+        let state = self.state.lock().unwrap();
+        state
+            .traceparents
+            .get(&conversation)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// What the sequencer makes of it: versions that it has passed are ignored, and a gap is a fault.
+    pub fn applied(&self, conversation: ConversationId) -> Vec<MembershipChange> {
+        let mut applied: Vec<MembershipChange> = Vec::new();
+        for record in self.records(conversation) {
+            let next = applied.len() as u64 + 1;
+            assert!(
+                record.version <= next,
+                "a gap before version {}",
+                record.version
+            );
+            if record.version == next {
+                applied.push(record);
+            } else {
+                assert_eq!(applied[record.version as usize - 1], record);
+            }
+        }
+        applied
+    }
+
+    /// Who is in it after all of that.
+    pub fn members(&self, conversation: ConversationId) -> BTreeSet<UserId> {
+        let mut members = BTreeSet::new();
+        for change in self.applied(conversation) {
+            match change.change.unwrap() {
+                membership_change::Change::Created(created) => {
+                    for user in created.members {
+                        assert!(members.insert(UserId::from_slice(&user).unwrap()));
+                    }
+                }
+                membership_change::Change::Joined(joined) => {
+                    assert!(members.insert(UserId::from_slice(&joined.user).unwrap()));
+                }
+                membership_change::Change::Left(left) => {
+                    assert!(members.remove(&UserId::from_slice(&left.user).unwrap()));
+                }
+            }
+        }
+        members
+    }
+
+    /// Puts a conversation's last entry at a time, as a message would.
+    pub fn be_active(&self, conversation: ConversationId, time_unix_ms: i64) {
+        let mut state = self.state.lock().unwrap();
+        state.activity.insert(conversation, time_unix_ms);
+    }
+
+    pub fn routes(&self, identity: ServiceIdentity) -> Routes {
+        Routes::new(InterceptedService::new(
+            MessageInternalServiceServer::new(self.clone()),
+            auth::internal_interceptor(identity, CALLERS),
+        ))
+    }
+
+    fn version(&self, conversation: ConversationId) -> u64 {
+        let records = self.records(conversation);
+        records
+            .iter()
+            .map(|record| record.version)
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+#[tonic::async_trait]
+impl MessageInternalService for Log {
+    async fn await_membership_version(
+        &self,
+        request: Request<AwaitMembershipVersionRequest>,
+    ) -> Result<Response<AwaitMembershipVersionResponse>, Status> {
+        let request = request.into_inner();
+        let conversation = request.conversation_id.parse().unwrap();
+        let mut applied = self.applied.subscribe();
+        let mut answers = self.answers.subscribe();
+        let wait = async {
+            loop {
+                applied.mark_unchanged();
+                if *answers.borrow_and_update() && self.version(conversation) >= request.version {
+                    return;
+                }
+                tokio::select! {
+                    _ = applied.changed() => {}
+                    _ = answers.changed() => {}
+                }
+            }
+        };
+        match tokio::time::timeout(Duration::from_millis(request.timeout_ms.into()), wait).await {
+            Ok(()) => Ok(Response::new(AwaitMembershipVersionResponse {})),
+            Err(_) => Err(Status::deadline_exceeded("not yet")),
+        }
+    }
+
+    async fn get_heads(
+        &self,
+        request: Request<GetHeadsRequest>,
+    ) -> Result<Response<GetHeadsResponse>, Status> {
+        let person = person_from_metadata(&self.tokens, request.metadata()).await?;
+        assert!(request.get_ref().conversation_ids.len() <= 1_000);
+        let mut heads = Vec::new();
+        for id in request.into_inner().conversation_ids {
+            let conversation = id.parse().unwrap();
+            if *self.answers.borrow() && self.members(conversation).contains(&person.user) {
+                let time_unix_ms = self.state.lock().unwrap().activity[&conversation];
+                heads.push(Head {
+                    conversation_id: id,
+                    number: 1,
+                    time_unix_ms,
+                });
+            }
+        }
+        Ok(Response::new(GetHeadsResponse { heads }))
+    }
+
+    async fn get_summaries(
+        &self,
+        request: Request<GetSummariesRequest>,
+    ) -> Result<Response<GetSummariesResponse>, Status> {
+        let person = person_from_metadata(&self.tokens, request.metadata()).await?;
+        assert!(request.get_ref().conversation_ids.len() <= 100);
+        let mut summaries = Vec::new();
+        for conversation_id in request.into_inner().conversation_ids {
+            let conversation = conversation_id.parse().unwrap();
+            if self.members(conversation).contains(&person.user) {
+                summaries.push(Summary {
+                    state: Some(ConversationState {
+                        conversation_id: conversation_id.clone(),
+                        head_number: 7,
+                        head_countable_total: 5,
+                        read_number: 3,
+                        unread_count: 2,
+                    }),
+                    last_entry: Some(Entry {
+                        conversation_id,
+                        number: 7,
+                        ..Entry::default()
+                    }),
+                });
+            }
+        }
+        Ok(Response::new(GetSummariesResponse { summaries }))
+    }
+
+    async fn get_changes(
+        &self,
+        _: Request<GetChangesRequest>,
+    ) -> Result<Response<GetChangesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}

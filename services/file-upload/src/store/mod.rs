@@ -1,0 +1,3 @@
+//! Postgres: what was announced, by whom, for which conversation.
+
+pub mod files;
