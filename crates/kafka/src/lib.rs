@@ -3,11 +3,13 @@
 //! librdkafka's defaults are not the Java client's: without idempotence a retry can reorder, the
 //! partitioner differs, and offsets are stored before a record is handled. What matters is set here.
 
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::{ClientConfig, ClientContext};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::FutureProducer;
 use rdkafka::types::RDKafkaErrorCode;
@@ -36,6 +38,42 @@ pub struct KafkaSettings {
 const fn one() -> i32 {
     1
 }
+
+/// Hears what librdkafka has to say. It repeats itself several times a second while a broker is away: a
+/// warning now and then is enough, for it reconnects by itself.
+#[derive(Debug, Default)]
+pub struct Context {
+    warned: Mutex<Option<Instant>>,
+}
+
+/// Between two warnings of one client.
+const WARN_EVERY: Duration = Duration::from_secs(10);
+
+impl ClientContext for Context {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, line: &str) {
+        tracing::debug!(facility, "librdkafka: {line}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let Ok(mut warned) = self.warned.lock() else {
+            return;
+        };
+        if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+            *warned = Some(Instant::now());
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "Kafka is away: {reason}"
+            );
+        }
+    }
+}
+
+impl ConsumerContext for Context {}
+
+/// The producer of this crate's making.
+pub type Producer = FutureProducer<Context>;
+/// A consumer with this crate's [`Context`].
+pub type Consumer = rdkafka::consumer::StreamConsumer<Context>;
 
 /// How long a record for the log may wait for its acknowledgement before its produce fails.
 ///
@@ -68,7 +106,7 @@ pub fn producer(
     settings: &KafkaSettings,
     client_id: &str,
     timeout: Duration,
-) -> Result<FutureProducer, KafkaError> {
+) -> Result<Producer, KafkaError> {
     base(settings, client_id)
         .set("enable.idempotence", "true")
         .set("acks", "all")
@@ -81,7 +119,7 @@ pub fn producer(
         .set("queue.buffering.max.messages", "100000")
         .set("queue.buffering.max.kbytes", "65536")
         .set("message.max.bytes", "1000000")
-        .create()
+        .create_with_context(Context::default())
 }
 
 /// The consumer group of the log: offsets are stored by hand, after a batch is done; a member that is
@@ -150,7 +188,8 @@ pub enum CreateTopicsError {
 /// # Errors
 /// When Kafka can't be reached within 30 seconds or refuses.
 pub async fn create_topics(settings: &KafkaSettings) -> Result<(), CreateTopicsError> {
-    let admin: AdminClient<DefaultClientContext> = base(settings, "parlance-admin").create()?;
+    let admin: AdminClient<Context> =
+        base(settings, "parlance-admin").create_with_context(Context::default())?;
     let min_insync = settings.min_insync_replicas.to_string();
     let log = NewTopic::new(
         events::LOG_TOPIC,

@@ -26,7 +26,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use lifecycle::Lifecycle;
-use rdkafka::consumer::StreamConsumer;
 use serving::Listeners;
 use telemetry::TelemetryGuard;
 use tokio_util::sync::CancellationToken;
@@ -59,9 +58,9 @@ pub async fn run(
     telemetry: &TelemetryGuard,
 ) -> anyhow::Result<()> {
     let (app, Workers { registrar, reports }) = App::new(&config)?;
-    let consumer: StreamConsumer =
+    let consumer: kafka::Consumer =
         kafka::deliveries_consumer(&config.kafka, &format!("chat-gateway-{}", app.partition))
-            .create()
+            .create_with_context(kafka::Context::default())
             .context("make the consumer of the deliveries")?;
     let consumer = Arc::new(consumer);
 

@@ -14,7 +14,7 @@ use lifecycle::Lifecycle;
 use prost::Message as _;
 use proto::event::{Delivery, DeliveryBatch, EndSession, delivery};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureRecord};
 use tracing::Instrument as _;
 
 use crate::app::App;
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(5);
 const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 
 pub struct SessionsEnded {
-    producer: FutureProducer,
+    producer: kafka::Producer,
     gateways: i32,
 }
 

@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use ids::SessionId;
 use proto::Message as _;
 use proto::socket::server_frame::Frame;
-use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -41,7 +41,7 @@ const MESSAGES_PER_ROUND: usize = 64;
 /// When the consumer has failed for good.
 pub async fn read(
     app: Arc<App>,
-    consumer: Arc<StreamConsumer>,
+    consumer: Arc<kafka::Consumer>,
     reading: CancellationToken,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -84,7 +84,7 @@ pub async fn read(
 }
 
 /// The end of the partition, as soon as Kafka tells it.
-async fn first_end(consumer: &Arc<StreamConsumer>, partition: i32) -> i64 {
+async fn first_end(consumer: &Arc<kafka::Consumer>, partition: i32) -> i64 {
     let mut told = false;
     loop {
         match end_of(consumer, partition).await {
@@ -103,7 +103,7 @@ async fn first_end(consumer: &Arc<StreamConsumer>, partition: i32) -> i64 {
     }
 }
 
-async fn end_of(consumer: &Arc<StreamConsumer>, partition: i32) -> Result<i64, KafkaError> {
+async fn end_of(consumer: &Arc<kafka::Consumer>, partition: i32) -> Result<i64, KafkaError> {
     let consumer = consumer.clone();
     let asked = tokio::task::spawn_blocking(move || {
         consumer.fetch_watermarks(DELIVERIES_TOPIC, partition, KAFKA_TIMEOUT)
@@ -222,7 +222,7 @@ fn resync_all(app: &App, reason: &str) {
 /// Never; what fails makes heartbeats stop.
 pub async fn watch(
     app: Arc<App>,
-    consumer: Arc<StreamConsumer>,
+    consumer: Arc<kafka::Consumer>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut beyond_end = 0;
@@ -233,14 +233,16 @@ pub async fn watch(
         }
         let current = app.currency.is_current();
         app.metrics.current.set(if current { 1.0 } else { 0.0 });
+        // At the start nobody should wait a whole interval for the first confirmation.
+        let pause = if current { WATCH_INTERVAL } else { WATCH_INTERVAL / 10 };
         tokio::select! {
-            () = tokio::time::sleep(WATCH_INTERVAL) => {}
+            () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return Ok(()),
         }
     }
 }
 
-async fn confirm(app: &App, consumer: &Arc<StreamConsumer>, beyond_end: &mut u32) {
+async fn confirm(app: &App, consumer: &Arc<kafka::Consumer>, beyond_end: &mut u32) {
     // All are taken before the end is: what came until then is handed on when it is reached.
     let as_of = Instant::now();
     let before = app.currency.position();

@@ -16,7 +16,7 @@ use ids::{BootId, ClientMessageId, ConversationId};
 use proto::Message as _;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{DeliveryFuture, FutureRecord, Producer as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -56,7 +56,7 @@ struct InFlight {
 
 /// The producer, and the bound on what is on its way.
 pub struct Log {
-    producer: FutureProducer,
+    producer: kafka::Producer,
     in_flight: Arc<Semaphore>,
     sent: mpsc::UnboundedSender<InFlight>,
     origin: (u32, BootId),
@@ -66,14 +66,14 @@ pub struct Log {
 /// Watches over what was sent; [`Reports::run`] it.
 pub struct Reports {
     sent: mpsc::UnboundedReceiver<InFlight>,
-    producer: FutureProducer,
+    producer: kafka::Producer,
     metrics: Metrics,
 }
 
 impl Log {
     #[must_use]
     pub fn new(
-        producer: FutureProducer,
+        producer: kafka::Producer,
         max_in_flight: usize,
         partition: u32,
         boot: BootId,

@@ -7,7 +7,7 @@ use ids::ConversationId;
 use problem::{Kind, Problem};
 use proto::Message as _;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureRecord};
 
 use super::{Resolution, Waiters};
 
@@ -40,13 +40,13 @@ impl From<AppendError> for Problem {
 /// The way into the log.
 #[derive(Clone)]
 pub struct Log {
-    producer: FutureProducer,
+    producer: kafka::Producer,
     waiters: Waiters,
 }
 
 impl Log {
     #[must_use]
-    pub const fn new(producer: FutureProducer, waiters: Waiters) -> Self {
+    pub const fn new(producer: kafka::Producer, waiters: Waiters) -> Self {
         Self { producer, waiters }
     }
 

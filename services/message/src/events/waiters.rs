@@ -11,7 +11,7 @@ use ids::BootId;
 use kafka::KafkaSettings;
 use proto::Message as _;
 use proto::socket::{Accepted, ConversationState, Refused, entry};
-use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::oneshot;
@@ -111,8 +111,9 @@ impl Waiters {
         ready: impl Fn(bool) + Send + Sync,
     ) -> anyhow::Result<()> {
         let partition = self.inner.partition as i32;
-        let consumer: Arc<StreamConsumer> = Arc::new(
-            kafka::deliveries_consumer(&settings, &format!("message-{partition}")).create()?,
+        let consumer: Arc<kafka::Consumer> = Arc::new(
+            kafka::deliveries_consumer(&settings, &format!("message-{partition}"))
+                .create_with_context(kafka::Context::default())?,
         );
         // From where the topic ends now: earlier answers are of earlier boots.
         let end = loop {

@@ -1,11 +1,11 @@
 use auth::Person;
 use axum::extract::State;
 use problem::{Kind, Problem, ProblemBody, Result};
+use proto::socket::{ConversationState, Entry};
 use serde::{Deserialize, Serialize};
 use serving::{Json, Path, Query};
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::{EntryBody, StateBody};
 use super::conversation_id;
 use crate::app::App;
 use crate::history::Place;
@@ -26,11 +26,11 @@ pub struct PageQuery {
 /// A page of entries.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EntryPage {
-    entries: Vec<EntryBody>,
+    entries: Vec<Entry>,
     /// All that you may see from here to `covered_to` is in `entries`.
     covered_from: u64,
     covered_to: u64,
-    state: StateBody,
+    state: ConversationState,
 }
 
 /// Reads a conversation.
@@ -76,9 +76,9 @@ pub async fn list(
         .page(person.user, conversation, place, query.limit)
         .await?;
     Ok(Json(EntryPage {
-        entries: page.entries.into_iter().map(EntryBody::from).collect(),
+        entries: page.entries,
         covered_from: page.covered_from,
         covered_to: page.covered_to,
-        state: page.state.into(),
+        state: page.state,
     }))
 }

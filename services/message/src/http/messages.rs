@@ -1,11 +1,11 @@
 use auth::Person;
 use axum::extract::State;
 use problem::{ProblemBody, Result};
+use proto::socket::Accepted;
 use serde::Deserialize;
 use serving::{Json, Path};
 use utoipa::ToSchema;
 
-use super::bodies::AcceptedBody;
 use super::conversation_id;
 use crate::app::App;
 use crate::sending::{Draft, refusal};
@@ -39,7 +39,7 @@ pub struct SendBody {
     params(("conversation_id" = String, Path, format = Uuid)),
     request_body = SendBody,
     responses(
-        (status = 200, body = AcceptedBody),
+        (status = 200, body = Accepted),
         (status = 400, body = ProblemBody, content_type = "application/problem+json",
          description = "message_invalid, client_message_id_invalid, client_message_id_expired, client_message_id_in_future, text_empty, text_too_long, attachment_invalid, reply_to_invalid"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
@@ -59,7 +59,7 @@ pub async fn send(
     person: Person,
     Path(conversation): Path<String>,
     Json(body): Json<SendBody>,
-) -> Result<Json<AcceptedBody>> {
+) -> Result<Json<Accepted>> {
     let conversation = conversation_id(&conversation)?;
     let draft = Draft {
         client_message_id: body.client_message_id,
@@ -68,7 +68,7 @@ pub async fn send(
         reply_to_number: body.reply_to_number,
     };
     match app.sending.send(person.user, conversation, draft).await? {
-        Ok(accepted) => Ok(Json(accepted.into())),
+        Ok(accepted) => Ok(Json(accepted)),
         Err(refused) => Err(refusal(refused)),
     }
 }

@@ -1,6 +1,5 @@
 //! REST. A handler extracts, calls, maps.
 
-mod bodies;
 mod entries;
 mod messages;
 mod read;

@@ -1,11 +1,11 @@
 use auth::Person;
 use axum::extract::State;
 use problem::{ProblemBody, Result};
+use proto::socket::ConversationState;
 use serde::Deserialize;
 use serving::{Json, Path};
 use utoipa::ToSchema;
 
-use super::bodies::StateBody;
 use super::conversation_id;
 use crate::app::App;
 
@@ -27,7 +27,7 @@ pub struct ReadBody {
     params(("conversation_id" = String, Path, format = Uuid)),
     request_body = ReadBody,
     responses(
-        (status = 200, body = StateBody),
+        (status = 200, body = ConversationState),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json",
          description = "not_a_member"),
@@ -43,11 +43,11 @@ pub async fn mark(
     person: Person,
     Path(conversation): Path<String>,
     Json(body): Json<ReadBody>,
-) -> Result<Json<StateBody>> {
+) -> Result<Json<ConversationState>> {
     let conversation = conversation_id(&conversation)?;
     let state = app
         .sending
         .mark_read(person.user, conversation, body.number)
         .await?;
-    Ok(Json(state.into()))
+    Ok(Json(state))
 }

@@ -1,11 +1,11 @@
 use auth::Person;
 use axum::extract::State;
 use problem::{Kind, Problem, ProblemBody, Result};
+use proto::socket::ConversationState;
 use serde::{Deserialize, Serialize};
 use serving::{Json, Query};
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::StateBody;
 use super::conversation_id;
 use crate::app::App;
 use crate::history::MAX_IDS;
@@ -21,7 +21,7 @@ pub struct StatesQuery {
 /// Where you stand in the conversations that you asked for; those you were never in are left out.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct States {
-    states: Vec<StateBody>,
+    states: Vec<ConversationState>,
 }
 
 /// Head, read mark and unread count of conversations.
@@ -58,7 +58,5 @@ pub async fn get(
         ));
     }
     let states = app.history.states(person.user, ids).await?;
-    Ok(Json(States {
-        states: states.into_iter().map(StateBody::from).collect(),
-    }))
+    Ok(Json(States { states }))
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use clock::Clock;
 use events::{LOG_TOPIC, TRACEPARENT_HEADER};
 use kafka::KafkaSettings;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
@@ -54,9 +55,18 @@ enum GroupEvent {
 
 struct GroupContext {
     events: mpsc::UnboundedSender<GroupEvent>,
+    client: kafka::Context,
 }
 
-impl ClientContext for GroupContext {}
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.client.log(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.client.error(error, reason);
+    }
+}
 
 impl ConsumerContext for GroupContext {
     // Both run inside a poll, before any record of the new assignment is handed out. The channel is
@@ -116,7 +126,10 @@ impl Sequencer {
                 &self.instance,
                 self.session_timeout,
             )
-            .create_with_context(GroupContext { events })?,
+            .create_with_context(GroupContext {
+                events,
+                client: kafka::Context::default(),
+            })?,
         );
         consumer.subscribe(&[LOG_TOPIC])?;
 
@@ -277,6 +290,6 @@ fn raw(message: &BorrowedMessage<'_>) -> RawRecord {
 
 /// librdkafka reconnects by itself; this only keeps the log quiet meanwhile.
 async fn waited_for_kafka(error: &KafkaError) {
-    tracing::warn!(error = error as &dyn std::error::Error, "Kafka is away");
+    tracing::debug!(error = error as &dyn std::error::Error, "Kafka is away");
     tokio::time::sleep(Duration::from_millis(500)).await;
 }

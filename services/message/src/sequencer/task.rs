@@ -123,6 +123,10 @@ impl PartitionTask {
             return Ok(ControlFlow::Break(()));
         }
         self.owner.forget_quiet();
+        if let Some(first) = batch.first() {
+            let age_ms = self.clock.unix_ms().saturating_sub(first.time_unix_ms.max(0) as u64);
+            metrics::histogram!("message_log_age_seconds").record(age_ms as f64 / 1_000.0);
+        }
         metrics::histogram!("message_batch_records").record(batch.len() as f64);
         metrics::histogram!("message_batch_store_seconds").record((stored_at - started).as_secs_f64());
         metrics::histogram!("message_batch_tell_seconds").record(stored_at.elapsed().as_secs_f64());

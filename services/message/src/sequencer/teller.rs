@@ -10,7 +10,7 @@ use proto::Message as _;
 use proto::event::ResyncAll;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureRecord};
 
 use super::owner::Outgoing;
 use super::routes::Routes;
@@ -22,7 +22,7 @@ const RECORD_BYTES: usize = 256 * 1024;
 #[derive(Clone)]
 pub struct Teller {
     routes: Routes,
-    producer: FutureProducer,
+    producer: kafka::Producer,
     /// Partitions of all gateways: `0..gateways`.
     gateways: u32,
     /// Partitions of gateways and message pods.
@@ -33,7 +33,7 @@ impl Teller {
     #[must_use]
     pub const fn new(
         routes: Routes,
-        producer: FutureProducer,
+        producer: kafka::Producer,
         gateways: u32,
         partitions: u32,
     ) -> Self {
