@@ -75,20 +75,9 @@ pub struct ConversationPage {
     pub next_cursor: Option<String>,
 }
 
-/// Some answers hold the conversation as a member, some are it.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Opened {
-    Wrapped { conversation: Conversation },
-    Bare(Conversation),
-}
-
-impl From<Opened> for Conversation {
-    fn from(opened: Opened) -> Self {
-        match opened {
-            Opened::Wrapped { conversation } | Opened::Bare(conversation) => conversation,
-        }
-    }
+struct Opened {
+    conversation: Conversation,
 }
 
 impl Client {
@@ -99,7 +88,7 @@ impl Client {
     pub async fn open_direct(&self, user: UserId) -> Result<Conversation> {
         let body = serde_json::json!({ "user_id": user });
         let opened: Opened = self.post("/api/conversations/direct", &body).await?;
-        Ok(opened.into())
+        Ok(opened.conversation)
     }
 
     /// A new group of this person's.
@@ -109,7 +98,7 @@ impl Client {
     pub async fn create_group(&self, name: &str, members: &[UserId]) -> Result<Conversation> {
         let body = serde_json::json!({ "name": name, "member_ids": members });
         let opened: Opened = self.post("/api/conversations/groups", &body).await?;
-        Ok(opened.into())
+        Ok(opened.conversation)
     }
 
     /// Joins the group of this name.
@@ -119,7 +108,7 @@ impl Client {
     pub async fn join_group(&self, name: &str) -> Result<Conversation> {
         let path = format!("/api/conversations/groups/{}/join", segment(name));
         let opened: Opened = self.post(&path, &serde_json::json!({})).await?;
-        Ok(opened.into())
+        Ok(opened.conversation)
     }
 
     /// Leaves a group.

@@ -72,15 +72,12 @@ impl Client {
     /// Refused when the store doesn't have what was announced.
     pub async fn complete_upload(&self, file: FileId) -> Result<File> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Completed {
-            Wrapped { file: File },
-            Bare(File),
+        struct Completed {
+            file: File,
         }
         let path = format!("/api/files/{file}/complete");
-        Ok(match self.post(&path, &serde_json::json!({})).await? {
-            Completed::Wrapped { file } | Completed::Bare(file) => file,
-        })
+        let completed: Completed = self.post(&path, &serde_json::json!({})).await?;
+        Ok(completed.file)
     }
 
     /// A URL for the bytes of a file.

@@ -1,0 +1,254 @@
+//! `parlance`: the command line of Parlance.
+
+mod commands;
+mod follow;
+mod keep;
+mod output;
+mod place;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use ids::FileId;
+
+use crate::commands::NotSignedIn;
+use crate::place::Place;
+
+/// Chat from a terminal or a script.
+#[derive(Parser)]
+#[command(name = "parlance", version, about, after_help = EXIT_CODES)]
+struct Cli {
+    /// The server. Where credentials are kept, the one that they are for is the default.
+    #[arg(long, global = true, env = "PARLANCE_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// Print one JSON document a line instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  something on this machine failed
+  2  wrong usage
+  3  sign in first
+  4  the server refused
+  5  no answer from the server";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make an account and sign in.
+    Register(Register),
+    /// Sign in. Where the server allows it, an unknown address signs up.
+    SignIn(SignIn),
+    /// End the session of this device and forget its credentials.
+    LogOut,
+    /// Who is signed in here.
+    Whoami,
+    /// Your conversations, newest activity first.
+    #[command(visible_alias = "ls")]
+    List,
+    /// Send a message. Returns when it is numbered and stored.
+    Send(Send),
+    /// Show a conversation as it goes on, until Ctrl-C.
+    Follow(Follow),
+    /// Print what was said.
+    History(History),
+    /// Make a group.
+    NewGroup(NewGroup),
+    /// Join a group by its name.
+    Join { name: String },
+    /// Leave a group.
+    Leave {
+        #[arg(value_name = PLACE)]
+        place: Place,
+    },
+    /// Upload a file into a conversation and send it.
+    Upload(Upload),
+    /// Download a file.
+    Download(Download),
+}
+
+const PLACE: &str = "@HANDLE|GROUP|ID";
+
+#[derive(Args)]
+struct Register {
+    #[arg(long)]
+    email: String,
+    /// What others read; made from the e-mail address if absent.
+    #[arg(long, default_value = "")]
+    name: String,
+    /// How others find you; made from the e-mail address if absent.
+    #[arg(long)]
+    handle: Option<String>,
+    #[command(flatten)]
+    password: Password,
+}
+
+#[derive(Args)]
+struct SignIn {
+    #[arg(long)]
+    email: String,
+    #[command(flatten)]
+    password: Password,
+}
+
+/// Never an argument: other users of the machine could read it.
+#[derive(Args)]
+struct Password {
+    /// Read the password from the first line of standard input.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Args)]
+struct Send {
+    #[arg(value_name = PLACE)]
+    place: Place,
+    /// The text; `-` reads it from standard input.
+    text: String,
+    /// Number of the entry that this answers.
+    #[arg(long, value_name = "NUMBER")]
+    reply_to: Option<u64>,
+}
+
+#[derive(Args)]
+struct Follow {
+    #[arg(value_name = PLACE)]
+    place: Place,
+    /// How much of what was said to show first.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100))]
+    last: u32,
+    /// Don't mark what is shown as read.
+    #[arg(long)]
+    keep_unread: bool,
+}
+
+#[derive(Args)]
+struct History {
+    #[arg(value_name = PLACE)]
+    place: Place,
+    /// Entries with smaller numbers.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "after")]
+    before: Option<u64>,
+    /// Entries with greater numbers.
+    #[arg(long, value_name = "NUMBER")]
+    after: Option<u64>,
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: u32,
+}
+
+#[derive(Args)]
+struct NewGroup {
+    /// 3 to 64 characters: a-z, 0-9, `-`, `_`, `.`.
+    name: String,
+    /// Handles of its first members.
+    #[arg(value_name = "@HANDLE")]
+    members: Vec<String>,
+}
+
+#[derive(Args)]
+struct Upload {
+    #[arg(value_name = PLACE)]
+    place: Place,
+    path: PathBuf,
+    /// Text to send with it.
+    #[arg(long, default_value = "")]
+    text: String,
+    /// Its media type; guessed from the name if absent.
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+}
+
+#[derive(Args)]
+struct Download {
+    #[arg(value_name = "FILE_ID")]
+    file: FileId,
+    /// Where to; its own name in the current folder if absent. Never overwrites.
+    path: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match Box::pin(commands::run(cli)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("parlance: {}", explain(&error));
+            exit_code(&error)
+        }
+    }
+}
+
+/// What went wrong, and where it helps, what to do.
+fn explain(error: &anyhow::Error) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!("{error}");
+    for cause in error.chain().skip(1) {
+        let _ = write!(text, ": {cause}");
+    }
+    if let Some(client::Error::Refused(refusal)) = error.downcast_ref() {
+        for field in &refusal.fields {
+            let _ = write!(text, "\n  {}: {}", field.field, field.detail);
+        }
+        if refusal.status == 401 && refusal.code != "credentials_wrong" {
+            text.push_str("\nSign in again with `parlance sign-in`.");
+        }
+        if let Some(after) = refusal.retry_after {
+            let _ = write!(text, "\nTry again in {} s.", after.as_secs());
+        }
+    }
+    text
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<NotSignedIn>() {
+        return ExitCode::from(3);
+    }
+    ExitCode::from(match error.downcast_ref() {
+        Some(client::Error::Refused(refusal)) => match refusal.status {
+            401 => 3,
+            500.. => 5,
+            _ => 4,
+        },
+        Some(client::Error::NoAnswer(_)) => 5,
+        _ => 1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_exit_code_says_whose_fault_it_is() {
+        let refused = |status| {
+            anyhow::Error::new(client::Error::Refused(Box::new(client::Refusal {
+                status,
+                code: "code".into(),
+                detail: "Detail.".into(),
+                trace_id: None,
+                fields: vec![],
+                retry_after: None,
+            })))
+        };
+        for (status, code) in [(401, 3), (403, 4), (404, 4), (429, 4), (503, 5)] {
+            assert_eq!(
+                exit_code(&refused(status)),
+                ExitCode::from(code),
+                "{status}"
+            );
+        }
+        assert_eq!(exit_code(&NotSignedIn.into()), ExitCode::from(3));
+        assert_eq!(exit_code(&anyhow::anyhow!("disk full")), ExitCode::from(1));
+    }
+}
