@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::types::{BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration};
 use serde::Deserialize;
+use settings::Secret;
 
 use crate::domain::disposition;
 use crate::domain::file::File;
 
-/// The `[aws]` section. Credentials come from where the AWS SDKs look for them.
+/// The `[aws]` section.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AwsSettings {
@@ -25,6 +27,9 @@ pub struct AwsSettings {
     /// Where clients reach S3, if that is elsewhere: it is part of what is signed.
     #[serde(default)]
     pub s3_public_endpoint: Option<String>,
+    /// Of a store outside AWS. Empty: credentials come from where the AWS SDKs look for them.
+    pub access_key_id: String,
+    pub secret_access_key: Secret,
 }
 
 /// How long what was signed may be used.
@@ -92,6 +97,15 @@ impl Objects {
             )
             .load()
             .await;
+        let credentials = (!settings.access_key_id.is_empty()).then(|| {
+            Credentials::new(
+                &settings.access_key_id,
+                settings.secret_access_key.expose(),
+                None,
+                None,
+                "settings",
+            )
+        });
         let given = |endpoint: &Option<String>| endpoint.clone().filter(|url| !url.is_empty());
         // The SDK reads these by itself, but asks for buckets as host names then.
         let from_environment = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
@@ -101,6 +115,9 @@ impl Objects {
             let mut config =
                 aws_sdk_s3::config::Builder::from(&shared).force_path_style(endpoint.is_some());
             config.set_endpoint_url(endpoint);
+            if let Some(credentials) = credentials.clone() {
+                config = config.credentials_provider(credentials);
+            }
             Client::from_conf(config.build())
         };
         let near = given(&settings.s3_endpoint).or(from_environment);
