@@ -1,0 +1,141 @@
+//! Measures what a message, a delivery and an idle socket cost.
+
+mod load;
+mod machine;
+mod people;
+mod processes;
+mod report;
+mod stack;
+mod workloads;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::report::Report;
+use crate::stack::Stack;
+
+/// What to measure, and where.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Only these workloads.
+    #[arg(long = "workload", value_enum, value_delimiter = ',')]
+    workloads: Vec<Workload>,
+    /// One-to-one: messages a second, all pairs together.
+    #[arg(long, value_delimiter = ',', default_values_t = [200, 2_000, 4_000])]
+    pair_rates: Vec<u64>,
+    /// One-to-one: pairs of people, all online.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pairs: u32,
+    /// Rooms: messages a second, all rooms together.
+    #[arg(long, value_delimiter = ',', default_values_t = [20, 100, 300])]
+    room_rates: Vec<u64>,
+    /// Rooms, of 50 people online each.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    rooms: u32,
+    /// Idle: signed-in sockets, 20 to a person.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]
+    sockets: u32,
+    /// How long each rate is measured.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// How long the first rate of a workload runs before it is measured: Kafka's virtual machine
+    /// compiles, caches fill.
+    #[arg(long, default_value_t = 5)]
+    warm_up_seconds: u64,
+    /// Bytes of text in a message.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(32..=8_192))]
+    body_bytes: u32,
+    /// Where results are written, as JSON.
+    #[arg(long, default_value = "target/bench/results.json")]
+    out: PathBuf,
+
+    /// Folder of the suite's data, made anew.
+    #[arg(long, default_value = "target/bench/data", conflicts_with = "server")]
+    data: PathBuf,
+    /// Gateways of the suite. One, to compare with servers of one process.
+    #[arg(long, default_value_t = 1, conflicts_with = "server")]
+    gateways: u16,
+
+    /// Measure a suite that runs already, at this origin, instead of starting one.
+    #[arg(long, value_name = "URL", requires = "processes")]
+    server: Option<String>,
+    /// The socket of that suite, if not `<origin>/socket`.
+    #[arg(long, value_name = "URL", requires = "server")]
+    socket: Option<String>,
+    /// Processes of that suite whose CPU counts, such as `chat-gateway=4711`; children included.
+    #[arg(long = "process", value_name = "NAME=PID", requires = "server")]
+    processes: Vec<String>,
+}
+
+/// What people do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Workload {
+    /// Pairs of people who write to each other.
+    Pairs,
+    /// Rooms of 50 people online.
+    Rooms,
+    /// Sockets on which nothing happens.
+    Idle,
+}
+
+/// Runs the workloads, prints a table, writes the JSON.
+///
+/// # Errors
+/// When the suite doesn't start, or when a message is lost, doubled or out of order.
+pub async fn run(args: Args) -> Result<()> {
+    let stack = Box::pin(Stack::start(&args)).await?;
+    let mut report = Report::new(&args, &stack);
+    for workload in [Workload::Pairs, Workload::Rooms, Workload::Idle] {
+        if !args.workloads.is_empty() && !args.workloads.contains(&workload) {
+            continue;
+        }
+        match workload {
+            Workload::Pairs => {
+                let load = workloads::pairs(&args, &stack).await?;
+                report.pairs = Box::pin(measure(&args, &stack, &load, &args.pair_rates)).await?;
+            }
+            Workload::Rooms => {
+                let load = workloads::rooms(&args, &stack).await?;
+                report.rooms = Box::pin(measure(&args, &stack, &load, &args.room_rates)).await?;
+            }
+            Workload::Idle => {
+                report.idle = Some(Box::pin(workloads::idle(&args, &stack)).await?);
+            }
+        }
+        // Written after each workload: a later one that fails takes nothing with it.
+        report.write(&args.out)?;
+    }
+    stack.stop().await;
+    println!("{report}");
+    println!("Results: {}", args.out.display());
+    let faults = report.faults();
+    if !faults.is_empty() {
+        bail!("the promise was broken:\n  {}", faults.join("\n  "));
+    }
+    Ok(())
+}
+
+async fn measure(
+    args: &Args,
+    stack: &Stack,
+    load: &load::Load,
+    rates: &[u64],
+) -> Result<Vec<load::Measured>> {
+    let mut measured = Vec::new();
+    if let (Some(&rate), 1..) = (rates.first(), args.warm_up_seconds) {
+        tracing::info!("warming up: {} at {rate}/s", load.name());
+        load.run(stack, rate, args.warm_up_seconds, args.body_bytes)
+            .await
+            .context("warm-up")?;
+    }
+    for &rate in rates {
+        tracing::info!(
+            "measuring: {} at {rate}/s for {} s",
+            load.name(),
+            args.seconds
+        );
+        measured.push(load.run(stack, rate, args.seconds, args.body_bytes).await?);
+    }
+    Ok(measured)
+}

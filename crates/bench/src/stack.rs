@@ -1,0 +1,93 @@
+//! The suite that is measured.
+
+use anyhow::{Context as _, Result};
+use client::Api;
+use local_stack::servers::Durability;
+use local_stack::suite::{Options, Suite};
+
+use crate::Args;
+use crate::processes::Named;
+
+/// A suite of our own, or one that runs already.
+pub struct Stack {
+    suite: Option<Suite>,
+    pub api: Api,
+    pub socket_urls: Vec<String>,
+    /// All that serve; not the load generator, in which the suite's proxy runs.
+    pub processes: Vec<Named>,
+}
+
+impl Stack {
+    pub async fn start(args: &Args) -> Result<Self> {
+        if let Some(server) = &args.server {
+            let processes = args
+                .processes
+                .iter()
+                .map(|process| {
+                    let (name, pid) = process.split_once('=').context("--process NAME=PID")?;
+                    Ok(Named {
+                        name: name.to_owned(),
+                        pid: pid.parse().context("a process id")?,
+                    })
+                })
+                .collect::<Result<_>>()?;
+            let socket = args
+                .socket
+                .clone()
+                .unwrap_or_else(|| server.replacen("http", "ws", 1) + "/socket");
+            return Ok(Self {
+                suite: None,
+                api: Api::new(server)?,
+                socket_urls: vec![socket],
+                processes,
+            });
+        }
+        let suite = Box::pin(Suite::start(Options {
+            fresh: true,
+            gateways: args.gateways,
+            durability: Durability::PowerLoss,
+            // All people come from one address.
+            environment: vec![(
+                "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".into(),
+                "1000000".into(),
+            )],
+            ..Options::for_tests(&std::path::absolute(&args.data)?)
+        }))
+        .await?;
+        let processes = suite
+            .processes()
+            .into_iter()
+            .filter_map(|process| {
+                let name = process
+                    .name()
+                    .trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+                Some(Named {
+                    name: name.to_owned(),
+                    pid: process.pid()?,
+                })
+            })
+            .collect();
+        Ok(Self {
+            api: Api::new(&suite.origin())?,
+            // Straight to the gateways: the proxy is a stand-in for the ingress, and runs in this process.
+            socket_urls: suite
+                .gateways
+                .iter()
+                .map(|gateway| gateway.socket_url())
+                .collect(),
+            processes,
+            suite: Some(suite),
+        })
+    }
+
+    /// The socket for the `index`th connection.
+    pub fn socket_url(&self, index: usize) -> String {
+        self.socket_urls[index % self.socket_urls.len()].clone()
+    }
+
+    pub async fn stop(&self) {
+        if let Some(suite) = &self.suite {
+            suite.stop().await;
+        }
+    }
+}
