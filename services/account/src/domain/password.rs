@@ -260,7 +260,8 @@ fn is_common(text: &str, email: &str) -> bool {
     let letters: String = lower.chars().filter(|c| c.is_alphabetic()).collect();
     let digits: String = lower.chars().filter(char::is_ascii_digit).collect();
     let rows = "1234567890".starts_with(&digits)
-        && digits.len() >= 3
+        && digits.len() >= 2
+        && letters.len() >= 3
         && [
             "qwertyuiop",
             "qazwsxedcrfv",
@@ -298,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_first_guesses_are_refused() {
-        for text in [
+        let taken: Vec<&str> = [
             "password",
             "Password1",
             "P@ssw0rd",
@@ -345,8 +346,10 @@ mod tests {
             "qazwsxedc",
             "changeme",
             "secret12",
-        ] {
-            assert_eq!(outcome(text), Err(InvalidPassword::Common), "{text}");
-        }
+        ]
+        .into_iter()
+        .filter(|text| outcome(text) != Err(InvalidPassword::Common))
+        .collect();
+        assert!(taken.is_empty(), "{taken:?}");
     }
 }

@@ -14,7 +14,7 @@ use lifecycle::Lifecycle;
 use prost::Message as _;
 use proto::event::{Delivery, DeliveryBatch, EndSession, delivery};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureRecord};
+use rdkafka::producer::FutureRecord;
 use tracing::Instrument as _;
 
 use crate::app::App;

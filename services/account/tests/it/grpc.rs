@@ -1,0 +1,238 @@
+use auth::PeerChannel;
+use problem::Problem;
+use proto::account::account_internal_service_client::AccountInternalServiceClient;
+use proto::account::account_service_client::AccountServiceClient;
+use proto::account::{
+    CheckSessionRequest, FindUserRequest, GetUsersRequest, LogOutRequest, RefreshRequest,
+    RegisterRequest, SignInRequest, WhoAmIRequest, find_user_request::By,
+};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+
+use crate::service::{PASSWORD, Service};
+
+fn channel(address: std::net::SocketAddr) -> Channel {
+    Endpoint::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect_lazy()
+}
+
+fn code(status: &Status) -> String {
+    Problem::from_status(status).code.into_owned()
+}
+
+fn with_token<T>(body: T, token: &str) -> Request<T> {
+    let mut request = Request::new(body);
+    request
+        .metadata_mut()
+        .insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
+}
+
+#[tokio::test]
+async fn programs_do_by_grpc_what_people_do_by_rest() {
+    let service = Service::start().await;
+    let mut client = AccountServiceClient::new(channel(service.at.grpc));
+    let registered = client
+        .register(RegisterRequest {
+            email: "ada@example.org".into(),
+            password: PASSWORD.into(),
+            handle: "ada".into(),
+            display_name: "Ada".into(),
+            device_name: "laptop".into(),
+        })
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(registered.created);
+    let user = registered.user.clone().unwrap();
+
+    let again = client
+        .register(RegisterRequest {
+            email: "ada@example.org".into(),
+            password: PASSWORD.into(),
+            ..RegisterRequest::default()
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (again.code(), code(&again).as_str()),
+        (Code::AlreadyExists, "email_taken")
+    );
+
+    let sign_in = |password: &str| SignInRequest {
+        email: "ada@example.org".into(),
+        password: password.into(),
+        device_name: String::new(),
+    };
+    let wrong = client.sign_in(sign_in("two old goats")).await.unwrap_err();
+    assert_eq!(
+        (wrong.code(), code(&wrong).as_str()),
+        (Code::Unauthenticated, "credentials_wrong")
+    );
+    let signed_in = client
+        .sign_in(sign_in(PASSWORD))
+        .await
+        .unwrap()
+        .into_inner();
+
+    let next = client
+        .refresh(RefreshRequest {
+            refresh_token: signed_in.refresh_token,
+        })
+        .await
+        .unwrap()
+        .into_inner();
+    let token = next.access_token;
+    let me = client
+        .who_am_i(with_token(WhoAmIRequest {}, &token))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(me.email, "ada@example.org");
+    assert_eq!(me.user.as_ref(), Some(&user));
+
+    let found = client
+        .find_user(with_token(
+            FindUserRequest {
+                by: Some(By::Email("ADA@example.org".into())),
+            },
+            &token,
+        ))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(found.user.as_ref(), Some(&user));
+    let users = client
+        .get_users(with_token(
+            GetUsersRequest {
+                user_ids: vec![user.user_id.clone()],
+            },
+            &token,
+        ))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(users.users, [user]);
+
+    for _ in 0..2 {
+        client
+            .log_out(with_token(LogOutRequest {}, &token))
+            .await
+            .unwrap();
+    }
+    let ended = client
+        .who_am_i(with_token(WhoAmIRequest {}, &token))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (ended.code(), code(&ended).as_str()),
+        (Code::Unauthenticated, "session_ended")
+    );
+}
+
+#[tokio::test]
+async fn a_call_without_a_token_or_with_a_bare_user_id_is_refused() {
+    let service = Service::start().await;
+    let answer = service.register("ada@example.org").await;
+    let mut client = AccountServiceClient::new(channel(service.at.grpc));
+    let mut request = Request::new(WhoAmIRequest {});
+    request.metadata_mut().insert(
+        "x-user-id",
+        answer.body["user"]["user_id"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap(),
+    );
+    let refused = client.who_am_i(request).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), code(&refused).as_str()),
+        (Code::Unauthenticated, "token_missing")
+    );
+}
+
+#[tokio::test]
+async fn peers_ask_whether_a_session_goes_on() {
+    let service = Service::start().await;
+    let answer = service.register("ada@example.org").await;
+    let token = answer.text("access_token");
+    let session = service.get("me", &token).await.text("session_id");
+    let peer = PeerChannel::new(
+        "account",
+        &format!("http://{}", service.at.internal),
+        service.peer("chat-gateway"),
+    )
+    .unwrap();
+    let mut client = AccountInternalServiceClient::new(peer.channel());
+    let mut check = async |session_id: String| {
+        client
+            .check_session(peer.request(CheckSessionRequest { session_id }, None))
+            .await
+            .map(|response| response.into_inner().active)
+    };
+    assert!(check(session.clone()).await.unwrap());
+    service
+        .send(
+            service
+                .http
+                .post(service.url("log-out"))
+                .bearer_auth(&token),
+        )
+        .await;
+    assert!(!check(session).await.unwrap());
+    assert!(
+        !check("01900000-0000-7000-8000-000000000000".into())
+            .await
+            .unwrap()
+    );
+    let bad = check("x".into()).await.unwrap_err();
+    assert_eq!(
+        (bad.code(), code(&bad).as_str()),
+        (Code::InvalidArgument, "session_id_invalid")
+    );
+}
+
+#[tokio::test]
+async fn the_internal_port_is_for_known_services_only() {
+    let service = Service::start().await;
+    let url = format!("http://{}", service.at.internal);
+    let answer = service.register("ada@example.org").await;
+    let request = || CheckSessionRequest {
+        session_id: "01900000-0000-7000-8000-000000000000".into(),
+    };
+
+    let mut bare = AccountInternalServiceClient::new(channel(service.at.internal));
+    let nobody = bare.check_session(request()).await.unwrap_err();
+    assert_eq!(
+        (nobody.code(), code(&nobody).as_str()),
+        (Code::Unauthenticated, "identity_missing")
+    );
+    // A person's token is no identity of a service.
+    let person = bare
+        .check_session(with_token(request(), &answer.text("access_token")))
+        .await
+        .unwrap_err();
+    assert_eq!(code(&person), "identity_missing");
+    let mut with_user_id = Request::new(request());
+    with_user_id.metadata_mut().insert(
+        "x-user-id",
+        answer.body["user"]["user_id"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap(),
+    );
+    let user_id = bare.check_session(with_user_id).await.unwrap_err();
+    assert_eq!(code(&user_id), "identity_missing");
+
+    // A service whose key is not trusted, and one that poses as another's peer.
+    for (peer, target) in [("billing", "account"), ("chat-gateway", "message")] {
+        let peer = PeerChannel::new(target, &url, service.peer(peer)).unwrap();
+        let refused = AccountInternalServiceClient::new(peer.channel())
+            .check_session(peer.request(request(), None))
+            .await
+            .unwrap_err();
+        assert_eq!(code(&refused), "identity_invalid");
+    }
+}

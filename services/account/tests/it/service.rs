@@ -1,0 +1,221 @@
+//! One account service, in this process, on databases of its own.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use account::config::Config;
+use auth::{IdentitySettings, KeyPair, ServiceIdentity};
+use lifecycle::Lifecycle;
+use local_stack::servers::{Server, TestServers};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use serving::{Addresses, Listeners};
+use sqlx::PgPool;
+use tokio::sync::OnceCell;
+
+pub const PASSWORD: &str = "two old boats";
+
+/// The servers that most tests share; each test has a database of its own.
+pub async fn servers() -> &'static TestServers {
+    static SERVERS: OnceCell<TestServers> = OnceCell::const_new();
+    SERVERS
+        .get_or_init(async || {
+            TestServers::start(&[Server::Postgres, Server::Redis, Server::Kafka])
+                .await
+                .unwrap()
+        })
+        .await
+}
+
+pub struct Service {
+    pub config: Config,
+    pub at: Addresses,
+    pub http: reqwest::Client,
+    pub folder: tempfile::TempDir,
+    pub peer_keys: BTreeMap<&'static str, KeyPair>,
+    lifecycle: Lifecycle,
+}
+
+/// What an answer said.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or("")
+    }
+
+    pub fn text(&self, field: &str) -> String {
+        self.body[field].as_str().unwrap().to_owned()
+    }
+}
+
+impl Service {
+    pub async fn start() -> Self {
+        Self::start_with(servers().await, |_| {}).await
+    }
+
+    pub async fn start_with(servers: &TestServers, change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config: Config =
+            settings::load_from("account", account::config::DEFAULTS, []).unwrap();
+        config.telemetry = telemetry::TelemetrySettings::default();
+        config.database.url = servers
+            .postgres()
+            .create_own_database()
+            .await
+            .unwrap()
+            .into();
+        config.redis.url = servers.redis().url().into();
+        config.kafka.brokers = servers.kafka().brokers();
+        config.signing.key_dir = folder.path().join("keys");
+        let mut peer_keys = BTreeMap::new();
+        for peer in ["chat-gateway", "conversation", "message", "file-upload"] {
+            let key = KeyPair::generate().unwrap();
+            let path = folder.path().join(format!("{peer}.pub.pem"));
+            std::fs::write(&path, key.public_pem()).unwrap();
+            config
+                .identity
+                .trusted
+                .insert(peer.to_owned(), path.to_str().unwrap().to_owned());
+            peer_keys.insert(peer, key);
+        }
+        // Whoever runs many tests from one address is not an attacker.
+        config.limits.tries_per_address = 10_000;
+        change(&mut config);
+        kafka::create_topics(&config.kafka).await.unwrap();
+        account::migrate(&config).await.unwrap();
+        let (at, lifecycle) = run(&config).await;
+        Self {
+            config,
+            at,
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            folder,
+            peer_keys,
+            lifecycle,
+        }
+    }
+
+    pub async fn restart(&mut self) {
+        self.lifecycle.stop();
+        self.lifecycle
+            .run_until_stopped(Duration::from_secs(10))
+            .await
+            .unwrap();
+        (self.at, self.lifecycle) = run(&self.config).await;
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}/api/account/{path}", self.at.http)
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let headers = answer.headers().clone();
+        let text = answer.text().await.unwrap();
+        if status.is_client_error() || status.is_server_error() {
+            assert_eq!(
+                headers["content-type"], "application/problem+json",
+                "{text}"
+            );
+        }
+        Answer {
+            status,
+            headers,
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+        }
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.http.post(self.url(path)).json(body)).await
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        self.send(self.http.get(self.url(path)).bearer_auth(token))
+            .await
+    }
+
+    pub async fn register(&self, email: &str) -> Answer {
+        let answer = self
+            .post("register", &json!({"email": email, "password": PASSWORD}))
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        answer
+    }
+
+    pub async fn sign_in(&self, email: &str, password: &str) -> Answer {
+        self.post("sign-in", &json!({"email": email, "password": password}))
+            .await
+    }
+
+    pub async fn refresh(&self, token: &str) -> Answer {
+        self.post("refresh", &json!({"refresh_token": token})).await
+    }
+
+    pub async fn ready(&self) -> bool {
+        let url = format!("http://{}/readyz", self.at.ops);
+        let answer = self.http.get(url).send().await.unwrap();
+        answer.status() == StatusCode::OK
+    }
+
+    pub async fn database(&self) -> PgPool {
+        PgPool::connect(self.config.database.url.expose())
+            .await
+            .unwrap()
+    }
+
+    /// As if the refresh tokens had been used `by_ms` earlier.
+    pub async fn age_used_tokens(&self, by_ms: i64) {
+        sqlx::query("UPDATE refresh_tokens SET used_unix_ms = used_unix_ms - $1")
+            .bind(by_ms)
+            .execute(&self.database().await)
+            .await
+            .unwrap();
+    }
+
+    /// A peer, as it would run beside this service.
+    pub fn peer(&self, name: &'static str) -> ServiceIdentity {
+        let key = self.folder.path().join(format!("{name}.key.pem"));
+        let pair = self
+            .peer_keys
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| KeyPair::generate().unwrap());
+        std::fs::write(&key, pair.private_pem()).unwrap();
+        ServiceIdentity::new(IdentitySettings {
+            service: name.to_owned(),
+            signing_key_file: key.to_str().unwrap().to_owned(),
+            trusted: BTreeMap::new(),
+        })
+        .unwrap()
+    }
+}
+
+async fn run(config: &Config) -> (Addresses, Lifecycle) {
+    let listeners = Listeners::loopback().await.unwrap();
+    let at = listeners.addresses().unwrap();
+    let lifecycle = Lifecycle::new();
+    let telemetry = telemetry::init("account", &config.telemetry);
+    account::run(config.clone(), listeners, lifecycle.clone(), &telemetry)
+        .await
+        .unwrap();
+    (at, lifecycle)
+}
+
+/// Asks again until it is so; a test that waits in vain says what for.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl FnMut() -> F) {
+    let asked = async {
+        while !check().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), asked)
+        .await
+        .unwrap_or_else(|_| panic!("in vain: {what}"));
+}
