@@ -99,7 +99,10 @@ export class Connection {
 
   async #connect(): Promise<void> {
     if (this.#stopped) return;
-    if (!this.surroundings.isOnline()) return this.#offline();
+    if (!this.surroundings.isOnline()) {
+      this.#offline();
+      return;
+    }
     this.#attempt += 1;
     const attempt = this.#attempt;
     this.#change({ kind: 'connecting' });
@@ -153,7 +156,10 @@ export class Connection {
     if (isCounted(frame)) session.countedFrames += 1;
     if ('heartbeat' in frame) {
       // Something was lost on the way. The cursor that is kept reaches back before it.
-      if (session.countedFrames < frame.heartbeat.frames_sent) return this.reconnect();
+      if (session.countedFrames < frame.heartbeat.frames_sent) {
+        this.reconnect();
+        return;
+      }
       this.#backoff.reset();
     }
     if ('closing' in frame) session.reconnectAfterMs = frame.closing.reconnect_after_ms;
@@ -172,7 +178,10 @@ export class Connection {
   #lost(code: number | undefined): void {
     const reconnectAfterMs = this.#session?.reconnectAfterMs;
     this.#drop();
-    if (code === CLOSE.sessionEnded) return this.#change({ kind: 'ended' });
+    if (code === CLOSE.sessionEnded) {
+      this.#change({ kind: 'ended' });
+      return;
+    }
     if (code === CLOSE.tokenInvalid) this.#distrustToken = true;
     this.#connectSoon(reconnectAfterMs ?? this.#backoff.nextMs());
   }

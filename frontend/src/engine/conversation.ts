@@ -63,7 +63,7 @@ export function unknownConversation(conversation_id: string): ConversationRecord
   };
 }
 
-export function describe(
+export function withDescription(
   record: ConversationRecord,
   description: ConversationDescription,
 ): ConversationRecord {

@@ -18,6 +18,8 @@ export interface OutboxItem {
   restart: boolean;
   /** `stored`: numbered by the server, only its entry has not come yet. */
   status: 'waiting' | 'stored' | 'refused';
+  /** Of a stored one. */
+  number?: number;
   refusal?: { code: string; detail: string };
 }
 

@@ -11,8 +11,8 @@
 import { liveQuery, type Subscription } from 'dexie';
 import { inBackground } from './background';
 import { Connection, type Link } from './connection';
-import { close, describe, newestRange, unknownConversation } from './conversation';
 import type { ConversationDescription } from './conversation';
+import { close, newestRange, unknownConversation, withDescription } from './conversation';
 import { ClientDatabase, type OutboxItem } from './database';
 import { Inbox } from './inbox';
 import { Outbox } from './outbox';
@@ -109,32 +109,21 @@ export class Engine {
         this.#tellTabs({ entries });
       },
     });
-    this.#sync = new Sync(
-      this.database,
-      parts.userId,
-      parts.api,
-      this.#inbox,
-      timing,
-      () => this.#updateStatus(),
+    this.#sync = new Sync(this.database, parts.api, this.#inbox, timing, () =>
+      this.#updateStatus(),
     );
-    this.#connection = new Connection(
-      parts.openSocket,
-      parts.tokens,
-      parts.surroundings,
-      timing,
-      {
-        cursor: async () => {
-          await this.#inbox.idle();
-          return this.database.readMeta('cursor');
-        },
-        welcomed: (welcome, cursorSent) => {
-          inBackground(this.#learnTime(welcome.server_time_unix_ms));
-          this.#sync.welcomed(welcome, cursorSent);
-        },
-        received: (frame) => this.#receive(frame),
-        changed: (next) => this.#linkChanged(next),
+    this.#connection = new Connection(parts.openSocket, parts.tokens, parts.surroundings, timing, {
+      cursor: async () => {
+        await this.#inbox.idle();
+        return this.database.readMeta('cursor');
       },
-    );
+      welcomed: (welcome, cursorSent) => {
+        inBackground(this.#learnTime(welcome.server_time_unix_ms));
+        this.#sync.welcomed(welcome, cursorSent);
+      },
+      received: (frame) => this.#receive(frame),
+      changed: (next) => this.#linkChanged(next),
+    });
     this.#channel = new BroadcastChannel(`parlance-${parts.userId}`);
     this.#channel.addEventListener('message', (event) => this.#heardFromTab(event.data));
   }
@@ -246,7 +235,7 @@ export class Engine {
     await this.database.transaction('rw', conversations, async () => {
       const id = description.conversation_id;
       const before = (await conversations.get(id)) ?? unknownConversation(id);
-      await conversations.put(describe(before, description));
+      await conversations.put(withDescription(before, description));
     });
   }
 

@@ -2,16 +2,20 @@
  * Writes what the server says into the store, in the order in which it was said. One transaction takes
  * all frames that wait, so a burst costs little more than one frame.
  */
+
+import { inBackground } from './background';
 import {
   type ConversationRecord,
   type Page,
   takeEntry,
   takePage,
   takeState,
+  takeSummary,
   unknownConversation,
+  withDescription,
 } from './conversation';
-import { inBackground } from './background';
-import type { ClientDatabase, OutboxItem } from './database';
+import type { ClientDatabase } from './database';
+import type { ConversationLine } from './ports';
 import type { ConversationState, Entry, Refused, ServerFrame } from './wire';
 
 /** A frame to apply, or a cursor that stands for all frames before it. */
@@ -60,6 +64,19 @@ export class Inbox {
     this.#tell(batch);
   }
 
+  /** Lines of the conversation list. */
+  async takeLines(lines: readonly ConversationLine[]): Promise<void> {
+    const batch = new Batch(this.database, this.me);
+    await batch.write(async () => {
+      for (const { conversation, state, last_entry } of lines) {
+        const before = await batch.record(conversation.conversation_id);
+        batch.put(takeSummary(withDescription(before, conversation), state, last_entry, this.me));
+        await batch.reached(state);
+      }
+    });
+    this.#tell(batch);
+  }
+
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const letters = this.#waiting;
@@ -92,7 +109,7 @@ class Batch {
   #records = new Map<string, ConversationRecord>();
   #entries: Entry[] = [];
   #own: string[] = [];
-  #stored = new Set<string>();
+  #stored = new Map<string, number>();
   #cursor: string | undefined;
 
   constructor(
@@ -114,13 +131,17 @@ class Batch {
           this.answered.push(...this.#own);
         }
         if (this.#stored.size > 0) {
-          const stored: Partial<OutboxItem> = { status: 'stored' };
+          const ids = [...this.#stored.keys()];
           await outbox
             .where('client_message_id')
-            .anyOf([...this.#stored])
-            .modify(stored);
-          this.answered.push(...this.#stored);
+            .anyOf(ids)
+            .modify((item) => {
+              item.status = 'stored';
+              item.number = this.#stored.get(item.client_message_id) ?? 0;
+            });
+          this.answered.push(...ids);
         }
+        await this.#passStored();
         if (this.#cursor !== undefined) await this.database.writeMeta('cursor', this.#cursor);
       },
     );
@@ -179,12 +200,23 @@ class Batch {
       if (number <= record.top.number) {
         this.#own.push(client_message_id);
       } else {
-        this.#stored.add(client_message_id);
+        this.#stored.set(client_message_id, number);
         this.put({ ...record, heard_of: Math.max(record.heard_of, number), behind: 1 });
       }
     } else if ('refused' in letter) {
       this.refusals.push(letter.refused);
     }
+  }
+
+  /** A jump over a stored message leaves its entry to the history: nothing else will come for it. */
+  async #passStored(): Promise<void> {
+    await this.database.outbox
+      .where({ status: 'stored' })
+      .filter((item) => {
+        const record = this.#records.get(item.conversation_id);
+        return record !== undefined && (item.number ?? 0) <= record.top.number;
+      })
+      .delete();
   }
 
   async #takeState(state: ConversationState): Promise<void> {

@@ -2,17 +2,13 @@
  * Brings the store up to the server after a gap: resume where the server vouches for continuity, else a
  * comparison of all heads, and for each conversation that is behind the entries that are missing.
  */
-import { Backoff } from './backoff';
+
 import { inBackground } from './background';
-import {
-  close,
-  describe,
-  takeSummary,
-  unknownConversation,
-} from './conversation';
+import { Backoff } from './backoff';
+import { close, withDescription } from './conversation';
 import type { ClientDatabase } from './database';
 import type { Inbox } from './inbox';
-import { type ConversationLine, type EngineApi, NotAllowed, type Timing } from './ports';
+import { type EngineApi, NotAllowed, type Timing } from './ports';
 import type { Heartbeat, Resumed, Welcome } from './wire';
 
 const PAGE = 100;
@@ -35,7 +31,6 @@ export class Sync {
 
   constructor(
     private readonly database: ClientDatabase,
-    private readonly me: string,
     private readonly api: EngineApi,
     private readonly inbox: Inbox,
     private readonly timing: Timing,
@@ -156,28 +151,11 @@ export class Sync {
     do {
       const page = await this.api.listConversations(cursor);
       if (epoch !== this.#epoch) return;
-      await this.takeLines(page.items);
+      await this.inbox.takeLines(page.items);
       for (const line of page.items) unseen.delete(line.conversation.conversation_id);
       cursor = page.next_cursor;
     } while (cursor !== undefined && cursor !== '');
-    for (const id of unseen) await this.#describe(id);
-  }
-
-  async takeLines(lines: readonly ConversationLine[]): Promise<void> {
-    const { conversations } = this.database;
-    const behind: string[] = [];
-    await this.database.transaction('rw', conversations, async () => {
-      const ids = lines.map((line) => line.conversation.conversation_id);
-      const known = await conversations.bulkGet(ids);
-      const records = lines.map((line, index) => {
-        const before = known[index] ?? unknownConversation(line.conversation.conversation_id);
-        const described = describe(before, line.conversation);
-        return takeSummary(described, line.state, line.last_entry, this.me);
-      });
-      await conversations.bulkPut(records);
-      for (const record of records) if (record.behind) behind.push(record.conversation_id);
-    });
-    this.repair(behind);
+    for (const id of unseen) await this.#withDescription(id);
   }
 
   async #repairOne(id: string, epoch: number): Promise<void> {
@@ -186,7 +164,7 @@ export class Sync {
         const record = await this.database.conversations.get(id);
         if (!record?.behind || epoch !== this.#epoch) return;
         if (record.kind === 'unknown') {
-          await this.#describe(id);
+          await this.#withDescription(id);
           continue;
         }
         const missing = record.heard_of - record.top.number;
@@ -217,13 +195,13 @@ export class Sync {
     }
   }
 
-  async #describe(id: string): Promise<void> {
+  async #withDescription(id: string): Promise<void> {
     try {
       const description = await this.api.getConversation(id);
       await this.database.conversations
         .where({ conversation_id: id })
         .modify((record, reference) => {
-          reference.value = describe(record, description);
+          reference.value = withDescription(record, description);
         });
     } catch (error) {
       if (!(error instanceof NotAllowed)) throw error;

@@ -219,9 +219,7 @@ export class SimulatedServer {
       listEntries: (id, position, limit) =>
         request(() => this.#page(id, userId, position, Math.min(limit, 7))),
       getUsers: (ids) =>
-        request(() =>
-          ids.map((user_id) => ({ user_id, handle: user_id, display_name: user_id })),
-        ),
+        request(() => ids.map((user_id) => ({ user_id, handle: user_id, display_name: user_id }))),
     };
   }
 
@@ -313,7 +311,8 @@ export class SimulatedServer {
     const failsNow = send.attempt === 1 && this.random() < this.faults.refuseWithRetry;
     if (failsNow || socket.refusing.has(conversation_id)) {
       socket.refusing.add(conversation_id);
-      return refuse('retry', true);
+      refuse('retry', true);
+      return;
     }
     const log = this.log(conversation_id);
     const stored = log.byClientId.get(client_message_id);

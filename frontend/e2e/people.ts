@@ -1,0 +1,113 @@
+import {
+  type Browser,
+  type BrowserContext,
+  expect,
+  type Page,
+  type WebSocketRoute,
+} from '@playwright/test';
+
+const GATEWAYS = (process.env.PARLANCE_GATEWAYS ?? '').split(',').filter((url) => url !== '');
+
+/** Unlike any of an earlier run: the suite may be an old one. */
+export function newHandle(name: string): string {
+  return `${name}.${Date.now().toString(36)}${Math.floor(Math.random() * 1e6).toString(36)}`;
+}
+
+export interface Account {
+  name: string;
+  handle: string;
+  email: string;
+  password: string;
+}
+
+export function newAccount(name: string): Account {
+  const handle = newHandle(name.toLowerCase());
+  return { name, handle, email: `${handle}@example.org`, password: 'correct horse battery 42' };
+}
+
+/** A person's browser, whose sockets can be cut. */
+export class Device {
+  #sockets = new Set<WebSocketRoute>();
+  #isCut = false;
+
+  private constructor(
+    readonly context: BrowserContext,
+    readonly page: Page,
+  ) {}
+
+  /** `gateway`: which of the suite's gateways it talks to, where they are known; else the origin chooses. */
+  static async open(browser: Browser, gateway = 0): Promise<Device> {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const device = new Device(context, page);
+    const url = GATEWAYS[gateway % Math.max(GATEWAYS.length, 1)];
+    if (url) await context.addInitScript(useGateway, url);
+    await context.routeWebSocket(/\/socket$/, (socket) => device.#route(socket));
+    return device;
+  }
+
+  async cutSockets(): Promise<void> {
+    this.#isCut = true;
+    for (const socket of this.#sockets) await socket.close({ code: 1011 });
+    this.#sockets.clear();
+  }
+
+  mendSockets(): void {
+    this.#isCut = false;
+  }
+
+  async signUp(account: Account, path = '/'): Promise<void> {
+    const { page } = this;
+    await page.goto(path);
+    await page.getByRole('button', { name: 'Create an account' }).click();
+    await page.getByLabel('Name', { exact: true }).fill(account.name);
+    await page.getByLabel('Handle').fill(account.handle);
+    await page.getByLabel('E-mail').fill(account.email);
+    await page.getByLabel('Password').fill(account.password);
+    await page.getByRole('button', { name: 'Create account' }).click();
+  }
+
+  async signIn(account: Account, path = '/'): Promise<void> {
+    const { page } = this;
+    await page.goto(path);
+    await page.getByLabel('E-mail').fill(account.email);
+    await page.getByLabel('Password').fill(account.password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+  }
+
+  async isConnected(): Promise<void> {
+    await expect(this.page.locator('[data-connection="connected"]')).toHaveCount(1);
+  }
+
+  async write(...texts: string[]): Promise<void> {
+    const field = this.page.getByRole('textbox', { name: /^Message to/ });
+    for (const text of texts) {
+      await field.fill(text);
+      await field.press('Enter');
+    }
+  }
+
+  /** Exactly these messages are shown, in this order, all of them stored. */
+  async shows(texts: string[]): Promise<void> {
+    await expect(this.page.getByTestId('text')).toHaveText(texts);
+    await expect(this.page.locator('article:not([data-state="stored"])')).toHaveCount(0);
+  }
+
+  #route(socket: WebSocketRoute): void {
+    if (this.#isCut) {
+      void socket.close({ code: 1011 });
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.connectToServer();
+  }
+}
+
+function useGateway(gateway: string): void {
+  const { WebSocket: Native } = globalThis;
+  globalThis.WebSocket = class extends Native {
+    constructor(url: string | URL, protocols?: string | string[]) {
+      super(new URL(url, location.href).pathname === '/socket' ? gateway : url, protocols);
+    }
+  };
+}

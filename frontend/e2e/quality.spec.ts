@@ -1,0 +1,64 @@
+import AxeBuilder from '@axe-core/playwright';
+import { expect, type Page, test } from '@playwright/test';
+import { Device, newAccount } from './people';
+
+async function hasNoBarriers(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'])
+    .analyze();
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((n) => n.html).join(' ')}`);
+  expect(found).toEqual([]);
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`no barriers that can be found by a program (${colorScheme})`, async ({ browser }) => {
+    const [adasAccount, bensAccount] = [newAccount('Ada'), newAccount('Ben')];
+    const ben = await Device.open(browser, 1);
+    await ben.signUp(bensAccount);
+    const ada = await Device.open(browser);
+    await ada.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await ada.page.goto('/');
+    await hasNoBarriers(ada.page);
+    await ada.signUp(adasAccount, `/chat/user?handle=${bensAccount.handle}`);
+    await ada.write('Hello', 'see https://example.org');
+    await ada.shows(['Hello', 'see https://example.org']);
+    await hasNoBarriers(ada.page);
+    await ada.page.getByRole('button', { name: 'New conversation' }).click();
+    await hasNoBarriers(ada.page);
+    await ada.page.keyboard.press('Escape');
+    await ada.page.getByRole('button', { name: 'Account and settings' }).click();
+    await hasNoBarriers(ada.page);
+  });
+}
+
+test('works under a strict content security policy', async ({ browser }) => {
+  const [adasAccount, bensAccount] = [newAccount('Ada'), newAccount('Ben')];
+  const ben = await Device.open(browser, 1);
+  await ben.signUp(bensAccount);
+  const ada = await Device.open(browser);
+  const policy = [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self' ws:",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  await ada.context.route('**/*', async (route) => {
+    if (route.request().resourceType() !== 'document') return route.fallback();
+    const response = await route.fetch();
+    const headers = { ...response.headers(), 'content-security-policy': policy };
+    return route.fulfill({ response, headers });
+  });
+  const broken: string[] = [];
+  ada.page.on('console', (message) => {
+    if (/content security policy/i.test(message.text())) broken.push(message.text());
+  });
+  await ada.signUp(adasAccount, `/chat/user?handle=${bensAccount.handle}`);
+  await ada.write('Hello');
+  await ada.shows(['Hello']);
+  await ada.page.getByRole('button', { name: 'New conversation' }).click();
+  await expect(ada.page.getByLabel('Handle')).toBeVisible();
+  expect(broken).toEqual([]);
+});

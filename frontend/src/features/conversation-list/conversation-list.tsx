@@ -1,0 +1,185 @@
+import { Link } from '@tanstack/react-router';
+import { useLiveQuery } from 'dexie-react-hooks';
+import { useMemo, useState } from 'react';
+import { type ConversationRecord, unreadCount } from '@/engine/conversation';
+import { type People, titleOf, usePeople } from '@/shared/people/names';
+import { useSignedIn } from '@/shared/session/context';
+import { Avatar } from '@/shared/ui/avatar';
+import { SearchIcon } from '@/shared/ui/icons';
+import { shortTime } from '@/shared/ui/time';
+import { useNow } from '@/shared/ui/use-now';
+import { previewOf } from './preview';
+
+interface Line {
+  conversation: ConversationRecord;
+  title: string;
+  preview: string;
+  draft: string | undefined;
+  unread: number;
+}
+
+export function ConversationList() {
+  const { engine, user } = useSignedIn();
+  const [search, setSearch] = useState('');
+  const conversations = useLiveQuery(
+    () =>
+      engine.database.conversations
+        .orderBy('activity_ms')
+        .reverse()
+        .filter((line) => line.kind !== 'unknown' && isShown(line, user.user_id))
+        .toArray(),
+    [engine],
+  );
+  // An empty store says nothing until it was compared with the server once.
+  const isLoaded = useLiveQuery(
+    async () => (await engine.database.readMeta('cursor')) !== '',
+    [engine],
+  );
+  const drafts = useLiveQuery(async () => {
+    const rows = await engine.database.drafts.toArray();
+    return new Map(rows.map((row) => [row.conversation_id, row.text]));
+  }, [engine]);
+  const people = usePeople(useMemo(() => peopleOf(conversations ?? []), [conversations]));
+  if (!conversations || (conversations.length === 0 && !isLoaded)) return <Skeleton />;
+  const lines = conversations.map((conversation) =>
+    toLine(conversation, people, user.user_id, drafts),
+  );
+  const wanted = search.trim().toLocaleLowerCase();
+  const found = lines.filter((line) => line.title.toLocaleLowerCase().includes(wanted));
+  return (
+    <>
+      <div className="px-3 pb-2">
+        <label className="flex items-center gap-2 rounded-xl bg-raised px-3 py-2 text-soft focus-within:ring-2 focus-within:ring-accent/40">
+          <SearchIcon className="size-4" />
+          <input
+            type="search"
+            value={search}
+            onChange={(event) => setSearch(event.target.value)}
+            placeholder="Search"
+            aria-label="Search conversations"
+            className="w-full bg-transparent text-ink outline-none placeholder:text-soft"
+          />
+        </label>
+      </div>
+      <nav aria-label="Conversations" className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
+        {found.length === 0 ? (
+          <p className="px-4 py-10 text-center text-soft">
+            {lines.length === 0
+              ? 'No conversations yet. Start one with the pencil above.'
+              : 'Nothing found.'}
+          </p>
+        ) : (
+          <ul className="grid gap-0.5">
+            {found.map((line) => (
+              <li key={line.conversation.conversation_id}>
+                <ConversationLink line={line} />
+              </li>
+            ))}
+          </ul>
+        )}
+      </nav>
+    </>
+  );
+}
+
+function ConversationLink({ line }: { line: Line }) {
+  const { conversation, title, unread } = line;
+  const now = useNow();
+  const { conversation_id, last_entry } = conversation;
+  return (
+    <Link
+      to="/conversations/$conversationId"
+      params={{ conversationId: conversation_id }}
+      className="group flex items-center gap-3 rounded-xl px-2.5 py-2.5 hover:bg-hover aria-[current=page]:bg-selected"
+    >
+      <Avatar id={conversation.peer_id ?? conversation_id} name={title} size="large" />
+      <span className="min-w-0 flex-1">
+        <span className="flex items-baseline gap-2">
+          <span
+            className={`min-w-0 flex-1 truncate ${unread > 0 ? 'font-semibold' : 'font-medium'}`}
+          >
+            {title}
+          </span>
+          {last_entry && (
+            <time
+              dateTime={new Date(last_entry.time_unix_ms).toISOString()}
+              className={`shrink-0 text-xs ${unread > 0 ? 'text-accent-ink' : 'text-soft'}`}
+            >
+              {shortTime(last_entry.time_unix_ms, now)}
+            </time>
+          )}
+        </span>
+        <span className="mt-0.5 flex h-5 items-center gap-2">
+          <span className="min-w-0 flex-1 truncate text-soft text-sm">
+            {line.draft ? (
+              <>
+                <span className="text-danger">Draft: </span>
+                {line.draft}
+              </>
+            ) : (
+              line.preview
+            )}
+          </span>
+          {unread > 0 && (
+            <span className="shrink-0 rounded-full bg-accent px-1.5 py-px text-center font-semibold text-on-accent text-xs tabular-nums min-w-5">
+              {unread > 999 ? '999+' : unread}
+              <span className="sr-only"> unread</span>
+            </span>
+          )}
+        </span>
+      </span>
+    </Link>
+  );
+}
+
+function Skeleton() {
+  return (
+    <ul className="grid gap-0.5 px-2 pt-12" aria-label="Loading conversations">
+      {['w-24', 'w-36', 'w-28', 'w-40', 'w-20', 'w-32'].map((width) => (
+        <li key={width} className="flex animate-pulse items-center gap-3 px-2.5 py-2.5">
+          <span className="size-12 rounded-full bg-raised" />
+          <span className="grid flex-1 gap-2">
+            <span className={`h-3.5 rounded bg-raised ${width}`} />
+            <span className="h-3 w-4/5 rounded bg-raised" />
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** What one has left is gone; what one was removed from stays readable as far as it was seen. */
+function isShown(line: ConversationRecord, me: string): boolean {
+  return line.member === 1 || (line.last_entry !== undefined && line.last_entry.actor_id !== me);
+}
+
+function toLine(
+  conversation: ConversationRecord,
+  people: People,
+  me: string,
+  drafts: ReadonlyMap<string, string> | undefined,
+): Line {
+  const inGroup = conversation.kind === 'group';
+  return {
+    conversation,
+    title: titleOf(conversation, people),
+    preview: conversation.last_entry ? previewOf(conversation.last_entry, people, me, inGroup) : '',
+    draft: drafts?.get(conversation.conversation_id),
+    unread: unreadCount(conversation),
+  };
+}
+
+function peopleOf(conversations: readonly ConversationRecord[]): string[] {
+  const ids = new Set<string>();
+  for (const { peer_id, last_entry } of conversations) {
+    for (const id of [
+      peer_id,
+      last_entry?.actor_id,
+      last_entry?.joined?.user_id,
+      last_entry?.left?.user_id,
+    ]) {
+      if (id) ids.add(id);
+    }
+  }
+  return [...ids];
+}

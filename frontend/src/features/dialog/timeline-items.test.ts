@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import type { OutboxItem } from '@/engine/database';
+import type { Entry } from '@/engine/wire';
+import { timelineItems } from './timeline-items';
+
+const NOON = new Date(2026, 4, 20, 12).getTime();
+const MINUTE = 60_000;
+
+function entry(number: number, actor_id: string, minute: number, text = `${number}`): Entry {
+  return {
+    conversation_id: 'tea',
+    number,
+    previous_number: number - 1,
+    countable_total: number,
+    time_unix_ms: NOON + minute * MINUTE,
+    actor_id,
+    message: {
+      message_id: `m${number}`,
+      client_message_id: `c${number}`,
+      text,
+      attachment_ids: [],
+      reply_to_number: 0,
+    },
+  };
+}
+
+const shape = (items: ReturnType<typeof timelineItems>) =>
+  items.map((item) =>
+    item.kind === 'group'
+      ? `${item.own ? 'me' : item.actorId}: ${item.bubbles.map((bubble) => bubble.text).join(' ')}`
+      : item.kind,
+  );
+
+describe('timelineItems', () => {
+  it('groups what one person writes without a pause', () => {
+    const entries = [entry(1, 'ada', 0), entry(2, 'ada', 1), entry(3, 'me', 2), entry(4, 'ada', 3)];
+    expect(shape(timelineItems(entries, [], 'me', undefined))).toEqual([
+      'day',
+      'ada: 1 2',
+      'me: 3',
+      'ada: 4',
+    ]);
+  });
+
+  it('starts a new group after a pause and a new day at midnight', () => {
+    const entries = [entry(1, 'ada', 0), entry(2, 'ada', 10), entry(3, 'ada', 24 * 60)];
+    expect(shape(timelineItems(entries, [], 'me', undefined))).toEqual([
+      'day',
+      'ada: 1',
+      'ada: 2',
+      'day',
+      'ada: 3',
+    ]);
+  });
+
+  it('puts the divider before the first unread message of somebody else', () => {
+    const entries = [entry(1, 'ada', 0), entry(2, 'me', 0), entry(3, 'ada', 0), entry(4, 'ada', 0)];
+    expect(shape(timelineItems(entries, [], 'me', 1))).toEqual([
+      'day',
+      'ada: 1',
+      'me: 2',
+      'new-messages',
+      'ada: 3 4',
+    ]);
+  });
+
+  it('says who came and went between the messages', () => {
+    const { message: _, ...rest } = entry(2, 'ben', 0);
+    const joined: Entry = { ...rest, joined: { user_id: 'ben' } };
+    expect(shape(timelineItems([entry(1, 'ada', 0), joined], [], 'me', undefined))).toEqual([
+      'day',
+      'ada: 1',
+      'change',
+    ]);
+  });
+
+  it('keeps the key of a bubble when its message is stored, and the outbox below', () => {
+    const waiting: OutboxItem = {
+      position: 1,
+      client_message_id: 'c2',
+      conversation_id: 'tea',
+      text: 'hello',
+      attachment_ids: [],
+      reply_to_number: 0,
+      written_at_ms: NOON,
+      attempt: 0,
+      restart: false,
+      status: 'waiting',
+    };
+    const before = timelineItems([entry(1, 'ada', 0)], [waiting], 'me', undefined).at(-1);
+    const after = timelineItems([entry(1, 'ada', 0), entry(2, 'me', 0)], [], 'me', undefined).at(
+      -1,
+    );
+    expect(before).toMatchObject({ kind: 'group', bubbles: [{ key: 'c2', state: 'waiting' }] });
+    expect(after).toMatchObject({ kind: 'group', bubbles: [{ key: 'c2', state: 'stored' }] });
+  });
+});

@@ -1,0 +1,134 @@
+import { useMutation } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { register, signIn } from '@/shared/api/account';
+import { Problem, sentence } from '@/shared/api/problem';
+import { useSession } from '@/shared/session/context';
+import { Button } from '@/shared/ui/button';
+import { Field } from '@/shared/ui/field';
+import { ChatIcon } from '@/shared/ui/icons';
+
+type Mode = 'sign-in' | 'sign-up';
+
+const WORDS = {
+  'sign-in': {
+    title: 'Sign in to Parlance',
+    action: 'Sign in',
+    other: 'New here?',
+    switch: 'Create an account',
+  },
+  'sign-up': {
+    title: 'Create your account',
+    action: 'Create account',
+    other: 'Already have an account?',
+    switch: 'Sign in',
+  },
+};
+
+export function SignInScreen({ notice }: { notice: string | undefined }) {
+  const session = useSession();
+  const [mode, setMode] = useState<Mode>('sign-in');
+  const entering = useMutation({
+    mutationFn: (form: FormData) => {
+      const text = (name: string) => String(form.get(name) ?? '').trim();
+      const email = text('email');
+      const password = String(form.get('password') ?? '');
+      return mode === 'sign-in'
+        ? signIn(email, password)
+        : register({ email, password, display_name: text('display_name'), handle: text('handle') });
+    },
+    onSuccess: (credentials) => session.signIn(credentials),
+  });
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    entering.mutate(new FormData(event.currentTarget));
+  };
+  const words = WORDS[mode];
+  const faults =
+    entering.error instanceof Problem ? entering.error.fields : new Map<string, string>();
+  const hasFieldFault = ['email', 'password', 'display_name', 'handle'].some((f) => faults.has(f));
+  return (
+    <main className="flex h-full items-center justify-center overflow-y-auto p-4">
+      <div className="w-full max-w-sm">
+        <div className="mb-6 flex flex-col items-center gap-3 text-center">
+          <span className="flex size-14 items-center justify-center rounded-2xl bg-accent text-on-accent shadow-accent/30 shadow-lg">
+            <ChatIcon className="size-7" />
+          </span>
+          <h1 className="font-semibold text-2xl tracking-tight">{words.title}</h1>
+        </div>
+        <form
+          key={mode}
+          onSubmit={submit}
+          className="grid gap-4 rounded-2xl border border-line bg-panel p-6 shadow-black/5 shadow-xl"
+          noValidate
+        >
+          {notice && !entering.error && (
+            <p role="status" className="rounded-xl bg-raised px-3.5 py-2.5 text-sm">
+              {notice}
+            </p>
+          )}
+          {mode === 'sign-up' && (
+            <>
+              <Field
+                label="Name"
+                name="display_name"
+                autoComplete="name"
+                required
+                error={faults.get('display_name')}
+              />
+              <Field
+                label="Handle"
+                name="handle"
+                autoComplete="username"
+                autoCapitalize="none"
+                hint="How others find you; made from your e-mail address if left empty."
+                error={faults.get('handle')}
+              />
+            </>
+          )}
+          <Field
+            label="E-mail"
+            name="email"
+            type="email"
+            autoComplete="email"
+            required
+            error={faults.get('email')}
+          />
+          <Field
+            label="Password"
+            name="password"
+            type="password"
+            autoComplete={mode === 'sign-in' ? 'current-password' : 'new-password'}
+            required
+            error={faults.get('password')}
+          />
+          {entering.error && !hasFieldFault && (
+            <p role="alert" className="rounded-xl bg-danger/10 px-3.5 py-2.5 text-danger text-sm">
+              {sentence(entering.error)}
+            </p>
+          )}
+          <Button
+            look="primary"
+            type="submit"
+            className="justify-center"
+            disabled={entering.isPending}
+          >
+            {entering.isPending ? 'One moment…' : words.action}
+          </Button>
+        </form>
+        <p className="mt-5 text-center text-soft text-sm">
+          {words.other}{' '}
+          <button
+            type="button"
+            className="cursor-pointer rounded font-medium text-accent-ink hover:underline"
+            onClick={() => {
+              entering.reset();
+              setMode(mode === 'sign-in' ? 'sign-up' : 'sign-in');
+            }}
+          >
+            {words.switch}
+          </button>
+        </p>
+      </div>
+    </main>
+  );
+}

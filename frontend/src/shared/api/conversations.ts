@@ -1,0 +1,142 @@
+import createClient, { type Middleware } from 'openapi-fetch';
+import type { ConversationDescription, Page } from '@/engine/conversation';
+import {
+  type ConversationLine,
+  type EngineApi,
+  NotAllowed,
+  type TokenSource,
+} from '@/engine/ports';
+import type { User } from './account';
+import type { paths as AccountPaths } from './generated/account';
+import type { paths as ConversationPaths } from './generated/conversation';
+import type { paths as FilePaths } from './generated/file-upload';
+import type { paths as MessagePaths } from './generated/message';
+import { Problem, toProblem } from './problem';
+
+interface Answer<T> {
+  data?: T | undefined;
+  error?: unknown;
+  response: Response;
+}
+
+export interface Member {
+  user_id: string;
+  role: 'owner' | 'admin' | 'member';
+  joined_at: string;
+}
+
+/** What is sent and asked for with a person's token. */
+export class ServerApi implements EngineApi {
+  readonly files;
+  readonly #accounts;
+  readonly #conversations;
+  readonly #messages;
+
+  constructor(tokens: TokenSource) {
+    const authorize: Middleware = {
+      async onRequest({ request }) {
+        request.headers.set('authorization', `Bearer ${await tokens.accessToken()}`);
+        return request;
+      },
+    };
+    const options = { baseUrl: globalThis.location.origin };
+    this.#accounts = createClient<AccountPaths>(options);
+    this.#conversations = createClient<ConversationPaths>(options);
+    this.#messages = createClient<MessagePaths>(options);
+    this.files = createClient<FilePaths>(options);
+    for (const client of [this.#accounts, this.#conversations, this.#messages, this.files]) {
+      client.use(authorize);
+    }
+  }
+
+  async listConversations(cursor: string | undefined) {
+    const query = cursor === undefined ? { limit: 100 } : { limit: 100, cursor };
+    const page = read(await this.#conversations.GET('/api/conversations', { params: { query } }));
+    return {
+      items: page.items as ConversationLine[],
+      next_cursor: page.next_cursor ?? undefined,
+    };
+  }
+
+  async getConversation(conversationId: string): Promise<ConversationDescription> {
+    return (await this.getMembers(conversationId)).conversation;
+  }
+
+  async getMembers(
+    conversation_id: string,
+  ): Promise<{ conversation: ConversationDescription; members: Member[] }> {
+    const answer = await this.#conversations.GET('/api/conversations/{conversation_id}', {
+      params: { path: { conversation_id } },
+    });
+    return readOrNotAllowed(answer) as {
+      conversation: ConversationDescription;
+      members: Member[];
+    };
+  }
+
+  async listEntries(
+    conversation_id: string,
+    position: { after: number } | { before: number },
+    limit: number,
+  ): Promise<Page> {
+    const path = '/api/messages/conversations/{conversation_id}/entries';
+    const params = { path: { conversation_id }, query: { ...position, limit } };
+    return readOrNotAllowed(await this.#messages.GET(path, { params })) as Page;
+  }
+
+  async getUsers(userIds: string[]): Promise<User[]> {
+    const query = { ids: userIds.join(',') };
+    return read(await this.#accounts.GET('/api/account/users', { params: { query } })).users;
+  }
+
+  async findUser(handle: string): Promise<User> {
+    const path = '/api/account/users/by-handle/{handle}';
+    return read(await this.#accounts.GET(path, { params: { path: { handle } } }));
+  }
+
+  async openDirect(user_id: string): Promise<ConversationDescription> {
+    const answer = await this.#conversations.POST('/api/conversations/direct', {
+      body: { user_id },
+    });
+    return read(answer).conversation as ConversationDescription;
+  }
+
+  async createGroup(name: string, member_ids: string[]): Promise<ConversationDescription> {
+    const answer = await this.#conversations.POST('/api/conversations/groups', {
+      body: { name, member_ids },
+    });
+    return read(answer).conversation as ConversationDescription;
+  }
+
+  async joinGroup(name: string): Promise<ConversationDescription> {
+    const answer = await this.#conversations.POST('/api/conversations/groups/{name}/join', {
+      params: { path: { name } },
+    });
+    return read(answer).conversation as ConversationDescription;
+  }
+
+  async leave(conversation_id: string): Promise<void> {
+    const { response, error } = await this.#conversations.POST(
+      '/api/conversations/{conversation_id}/leave',
+      { params: { path: { conversation_id } } },
+    );
+    if (!response.ok) throw toProblem(response.status, error);
+  }
+}
+
+export function read<T>(answer: Answer<T>): T {
+  if (answer.data === undefined) throw toProblem(answer.response.status, answer.error);
+  return answer.data;
+}
+
+/** Asking again would give the same: the engine stops asking. */
+function readOrNotAllowed<T>(answer: Answer<T>): T {
+  try {
+    return read(answer);
+  } catch (error) {
+    if (error instanceof Problem && (error.status === 403 || error.status === 404)) {
+      throw new NotAllowed(error.message);
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,39 @@
+/** What a service refused, as RFC 9457 has it. */
+export class Problem extends Error {
+  override name = 'Problem';
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    detail: string,
+    readonly fields: ReadonlyMap<string, string> = new Map(),
+  ) {
+    super(detail);
+  }
+}
+
+interface ProblemBody {
+  code?: string;
+  detail?: string;
+  title?: string;
+  errors?: { field: string; code: string; detail: string }[];
+}
+
+export function toProblem(status: number, body: unknown): Problem {
+  const { code, detail, title, errors } = (
+    typeof body === 'object' && body !== null ? body : {}
+  ) as ProblemBody;
+  return new Problem(
+    status,
+    code ?? `http_${status}`,
+    detail ?? title ?? 'The server could not answer. Try again in a moment.',
+    new Map(errors?.map((error) => [error.field, error.detail])),
+  );
+}
+
+/** A sentence for a person, for anything that a request can end in. */
+export function sentence(error: unknown): string {
+  if (error instanceof Problem) return error.message;
+  if (error instanceof TypeError) return 'The server can’t be reached. Check your connection.';
+  return 'Something went wrong. Try again in a moment.';
+}

@@ -1,0 +1,107 @@
+/** Who is signed in here, and the engine and interfaces that belong to them. */
+import { Engine } from '@/engine/engine';
+import { type Credentials, logOut, type User } from '../api/account';
+import { ServerApi } from '../api/conversations';
+import { browserSurroundings, openBrowserSocket, tabLeadership } from './browser';
+import { Tokens } from './tokens';
+
+export interface SignedIn {
+  user: User;
+  engine: Engine;
+  api: ServerApi;
+}
+
+export type SessionState =
+  | { kind: 'signed-out'; notice?: string }
+  | ({ kind: 'signed-in' } & SignedIn);
+
+/** Name and id only, so that a reload without network still shows what is kept; never a token. */
+const REMEMBERED = 'parlance.user';
+
+export class Session {
+  #state: SessionState = { kind: 'signed-out' };
+  #listeners = new Set<() => void>();
+  #tokens = new Tokens(() => this.#ended());
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Goes on where the last visit ended. */
+  resume(): void {
+    const user = recall();
+    if (user) this.#begin(user);
+    globalThis.addEventListener('storage', (event) => {
+      // Signed out, or somebody else signed in, in another tab.
+      if (event.key === REMEMBERED) globalThis.location.reload();
+    });
+  }
+
+  signIn(credentials: Credentials): void {
+    this.#tokens.take(credentials);
+    localStorage.setItem(REMEMBERED, JSON.stringify(credentials.user));
+    this.#begin(credentials.user);
+  }
+
+  /** Ends the session on the server and forgets everything on this device. */
+  async signOut(): Promise<void> {
+    await logOut();
+    const before = this.#state;
+    this.#forget();
+    this.#set({ kind: 'signed-out' });
+    if (before.kind === 'signed-in') await before.engine.forget();
+  }
+
+  #begin(user: User): void {
+    const api = new ServerApi(this.#tokens);
+    const engine = new Engine({
+      userId: user.user_id,
+      api,
+      tokens: this.#tokens,
+      openSocket: openBrowserSocket,
+      surroundings: browserSurroundings,
+      leadership: tabLeadership,
+    });
+    engine.onStatus(() => {
+      if (engine.status.kind === 'signed-out') this.#ended();
+    });
+    engine.start();
+    engine.people.want([user.user_id]);
+    this.#set({ kind: 'signed-in', user, engine, api });
+  }
+
+  /** The server says that it is over. What waits in the outbox stays for the next sign-in. */
+  #ended(): void {
+    const before = this.#state;
+    if (before.kind !== 'signed-in') return;
+    this.#forget();
+    this.#set({ kind: 'signed-out', notice: 'Your session has ended. Sign in again.' });
+    void before.engine.stop();
+  }
+
+  #forget(): void {
+    this.#tokens.forget();
+    localStorage.removeItem(REMEMBERED);
+  }
+
+  #set(state: SessionState): void {
+    this.#state = state;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function recall(): User | undefined {
+  try {
+    const user: unknown = JSON.parse(localStorage.getItem(REMEMBERED) ?? 'null');
+    return typeof user === 'object' && user !== null && 'user_id' in user
+      ? (user as User)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
