@@ -143,8 +143,8 @@ impl Attachments {
         let as_announced = stored.size_bytes == file.size.bytes()
             && stored.sha256_base64.as_deref() == Some(&file.sha256.to_base64());
         if !as_announced {
-            // S3 had to refuse it: the signature covers both.
-            tracing::error!(file.id = %file.id, "the bucket holds other bytes than were signed");
+            // The signature covers both, so a store that keeps its word has refused them.
+            tracing::warn!(file.id = %file.id, "the bucket holds other bytes than were signed");
             return Err(Problem::new(
                 Kind::FailedPrecondition,
                 "upload_mismatch",
