@@ -10,3 +10,4 @@ pub mod process;
 pub mod proxy;
 pub mod servers;
 pub mod suite;
+pub mod test_folder;

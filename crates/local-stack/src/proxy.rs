@@ -4,7 +4,7 @@
 //! `/socket` a gateway. Every request takes a connection of its own to its service: on loopback
 //! that is cheap, and a service that was killed leaves no dead connections behind.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +25,7 @@ use axum::routing::any;
 use hyper_util::rt::TokioIo;
 use problem::{Kind, Problem};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_swagger_ui::{Config, SwaggerUi, Url};
@@ -70,7 +71,8 @@ pub struct Upstreams {
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    task: tokio::task::JoinHandle<()>,
+    /// Its own, so that it outlives the runtime of the test that started it.
+    runtime: Option<Runtime>,
 }
 
 impl Proxy {
@@ -78,20 +80,30 @@ impl Proxy {
     ///
     /// # Errors
     /// When the port is taken.
-    pub async fn start(port: u16, upstreams: Upstreams) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port))
-            .await
-            .with_context(|| {
-                format!("the origin needs port {port} of 127.0.0.1; choose another with --port")
-            })?;
+    pub fn start(port: u16, upstreams: Upstreams) -> anyhow::Result<Self> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .with_context(|| format!("the origin needs port {port} of 127.0.0.1"))?;
+        listener
+            .set_nonblocking(true)
+            .context("make the origin's listener asynchronous")?;
         let address = listener.local_addr().context("the origin's own address")?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("proxy")
+            .enable_all()
+            .build()
+            .context("start the proxy's runtime")?;
         let service = router(upstreams).into_make_service_with_connect_info::<SocketAddr>();
-        let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, service).await {
+        runtime.spawn(async move {
+            let served = async { axum::serve(TcpListener::from_std(listener)?, service).await };
+            if let Err(error) = served.await {
                 tracing::error!(%error, "the reverse proxy ended");
             }
         });
-        Ok(Self { address, task })
+        Ok(Self {
+            address,
+            runtime: Some(runtime),
+        })
     }
 
     /// `http://localhost:port`: browsers give that name the rights of a secure origin.
@@ -103,7 +115,10 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(runtime) = self.runtime.take() {
+            // An ordinary drop would wait, which isn't allowed inside another runtime.
+            runtime.shutdown_background();
+        }
     }
 }
 

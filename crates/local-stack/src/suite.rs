@@ -54,8 +54,7 @@ pub struct Options {
     pub durability: Durability,
     /// Folder of the built web client.
     pub client: PathBuf,
-    /// Whether to run `cargo build` for the programs first. It is skipped, whatever is said
-    /// here, when `PARLANCE_PROGRAMS_ARE_BUILT` is set.
+    /// Whether to build the programs first ([`install::build`]).
     pub build: bool,
     /// More environment for every service, such as `RUST_BACKTRACE`, or for one of them, by the
     /// prefix of its settings.
@@ -175,7 +174,7 @@ impl Suite {
                 environment::DELIVERIES_PARTITIONS - environment::MESSAGE_PARTITION_BASE
             );
         }
-        if options.build && std::env::var_os("PARLANCE_PROGRAMS_ARE_BUILT").is_none() {
+        if options.build {
             install::build(&PROGRAMS)?;
         }
         let data = DataFolder::open(&options.data, options.fresh)?;
@@ -246,8 +245,7 @@ impl Suite {
                 s3_origin: local_aws.s3_url(),
                 client: options.client,
             },
-        )
-        .await?;
+        )?;
         let suite = Self {
             proxy,
             gateways,

@@ -6,6 +6,7 @@ mod test;
 mod up;
 mod web;
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -28,6 +29,8 @@ enum Task {
     Up(up::Arguments),
     /// Runs all tests and says how many passed and failed.
     Test(test::Arguments),
+    /// Measures what a message, a delivery and an idle socket cost.
+    Bench(bench::Args),
     /// Checks or writes docs/openapi/, and the web client's types made from it.
     Openapi(Mode),
     /// Checks or writes the bindings made from proto/.
@@ -54,31 +57,45 @@ struct WebArguments {
     check: bool,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let task = Cli::parse().task;
     tracing_subscriber::fmt()
         .with_env_filter(
             EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_timer(Elapsed(Instant::now()))
         .with_level(false)
         .with_target(false)
         .init();
-    let outcome = match task {
-        Task::Up(arguments) => up::run(arguments).await,
-        Task::Test(arguments) => test::run(&arguments).await,
-        Task::Openapi(mode) => generated::openapi(mode.write),
-        Task::Proto(mode) => generated::proto(mode.write),
-        Task::Web(WebArguments { check: _ }) => web::check(),
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime can't be started: {error}");
+            return ExitCode::FAILURE;
+        }
     };
+    let outcome = runtime.block_on(run_task(task));
+    // A build that still runs in a thread isn't waited for.
+    runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run_task(task: Task) -> anyhow::Result<()> {
+    match task {
+        Task::Up(arguments) => up::run(arguments).await,
+        Task::Test(arguments) => test::run(&arguments).await,
+        Task::Bench(arguments) => bench::run(arguments).await,
+        Task::Openapi(mode) => generated::openapi(mode.write),
+        Task::Proto(mode) => generated::proto(mode.write),
+        Task::Web(WebArguments { check: _ }) => web::check(),
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use local_stack::install::{self, Program};
 use local_stack::suite::{Options, Suite};
+use local_stack::test_folder::TestFolder;
 use serde::Deserialize;
 
 use crate::web;
@@ -201,8 +202,8 @@ async fn browser() -> anyhow::Result<Count> {
         .find()
         .context("Chromium is not on PATH")?;
     tokio::task::spawn_blocking(web::ensure_built).await??;
-    let data = tempfile::tempdir().context("make a folder for the data")?;
-    let suite = Suite::start(Options::for_tests(&data.path().join("suite"))).await?;
+    let data = TestFolder::new()?;
+    let suite = Suite::start(Options::for_tests(data.path())).await?;
     let gateways: Vec<String> = suite.gateways.iter().map(|one| one.socket_url()).collect();
     let report = tempfile::NamedTempFile::new().context("make a file for the report")?;
     let status = tokio::process::Command::from(web::command("npx")?)

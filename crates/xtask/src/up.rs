@@ -33,6 +33,9 @@ pub struct Arguments {
     /// Make a few people and conversations with some history.
     #[arg(long)]
     demo: bool,
+    /// Leave the web client as it was built last, if it was.
+    #[arg(long)]
+    no_web: bool,
     /// Folder of all data; by default `.data` in the repository.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -73,12 +76,16 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Suite> {
         None => install::workspace_root().join(".data"),
     };
     // Cargo and npm run to their end without giving way; a thread of their own lets Ctrl-C in.
-    tokio::task::spawn_blocking(|| {
-        let programs: Vec<Program> = Program::SERVERS.into_iter().chain(Program::WEB).collect();
-        install::ensure_installed(&programs)?;
+    let with_web = !arguments.no_web;
+    tokio::task::spawn_blocking(move || {
+        install::ensure_installed(&Program::SERVERS)?;
         tracing::info!("building the services; the first time takes minutes");
         install::build(&suite::PROGRAMS)?;
-        web::ensure_built()
+        if with_web {
+            web::ensure_built()
+        } else {
+            Ok(())
+        }
     })
     .await
     .context("build")??;

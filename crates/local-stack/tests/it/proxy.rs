@@ -60,9 +60,7 @@ async fn proxy(client: &std::path::Path) -> Proxy {
         s3_origin: "http://127.0.0.1:9".into(),
         client: client.to_path_buf(),
     };
-    Proxy::start(ports::free().unwrap(), upstreams)
-        .await
-        .unwrap()
+    Proxy::start(ports::free().unwrap(), upstreams).unwrap()
 }
 
 async fn text(url: String) -> String {
