@@ -12,16 +12,23 @@ use tonic::service::Routes;
 
 use crate::app::App;
 
-/// Who may ask about sessions.
+/// Services that may call the internal port.
 const PEERS: &[&str] = &["chat-gateway", "conversation", "message", "file-upload"];
 
+/// The port for people and programs.
 pub fn public_routes(app: Arc<App>) -> Routes {
     Routes::new(AccountServiceServer::new(account::Account(app)))
 }
 
+/// The port for peers: both services, each behind an identity.
 pub fn internal_routes(app: Arc<App>, identity: ServiceIdentity) -> Routes {
-    Routes::new(AccountInternalServiceServer::with_interceptor(
+    let known = auth::internal_interceptor(identity, PEERS);
+    Routes::new(AccountServiceServer::with_interceptor(
+        account::Account(app.clone()),
+        known.clone(),
+    ))
+    .add_service(AccountInternalServiceServer::with_interceptor(
         internal::Internal(app),
-        auth::internal_interceptor(identity, PEERS),
+        known,
     ))
 }

@@ -1,0 +1,12 @@
+//! The whole suite, from outside.
+
+#[cfg(test)]
+mod chat;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod steady_chat;

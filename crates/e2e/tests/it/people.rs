@@ -1,0 +1,118 @@
+//! A running suite, and people in it.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use client::wire::Entry;
+use client::{Api, Client, Format, Position, Registration, Session, SessionOptions, Update, Updates};
+use ids::ConversationId;
+use local_stack::suite::{Options, Suite};
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+
+/// How long anything may take that takes milliseconds on an idle machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A suite in a folder of its own, which goes with it.
+pub struct Stage {
+    pub suite: Suite,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    pub async fn set() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::for_tests(folder.path());
+        // Everybody here comes from one address.
+        options.environment.push((
+            "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".to_owned(),
+            "100000".to_owned(),
+        ));
+        let suite = Suite::start(options).await.unwrap();
+        Self { suite, folder }
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Registers somebody nobody knows yet.
+    pub async fn person(&self, name: &str) -> Client {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Api::new(&self.suite.origin())
+            .unwrap()
+            .register(&Registration {
+                email: format!("{name}.{number}@example.org"),
+                password: "correct horse battery".to_owned(),
+                display_name: name.to_owned(),
+                handle: Some(format!("{name}.{number}")),
+                device_name: "test".to_owned(),
+            })
+            .await
+            .unwrap()
+    }
+
+    /// A session on one particular gateway.
+    pub fn session_on(&self, gateway: usize, format: Format, person: &Client) -> (Session, Updates) {
+        Session::start(
+            person,
+            SessionOptions {
+                format,
+                socket_url: Some(self.suite.gateways[gateway].socket_url()),
+                ..SessionOptions::default()
+            },
+        )
+    }
+}
+
+/// The suite of the tests that break nothing. It lives on a runtime of its own: that of a test ends with
+/// the test.
+pub async fn stage() -> &'static Stage {
+    static STAGE: OnceCell<Stage> = OnceCell::const_new();
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    STAGE
+        .get_or_init(async || RUNTIME.spawn(Stage::set()).await.unwrap())
+        .await
+}
+
+/// The next update that `wanted` picks; the others are dropped.
+pub async fn next<T>(updates: &mut Updates, mut wanted: impl FnMut(Update) -> Option<T>) -> T {
+    tokio::time::timeout(PATIENCE, async {
+        loop {
+            let update = updates.recv().await.expect("the session is alive");
+            if let Some(found) = wanted(update) {
+                return found;
+            }
+        }
+    })
+    .await
+    .expect("it came in time")
+}
+
+/// The text of an entry, if it is a message.
+pub fn text(entry: &Entry) -> Option<&str> {
+    match &entry.change {
+        Some(client::wire::entry::Change::Message(message)) => Some(&message.text),
+        _ => None,
+    }
+}
+
+/// The whole history that somebody may see, ascending.
+pub async fn history(person: &Client, conversation: ConversationId) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = person
+            .entries(conversation, Position::After(after), 100)
+            .await
+            .unwrap();
+        entries.extend(page.entries);
+        let head = page.state.expect("a page has a state").head_number;
+        if page.covered_to <= after || page.covered_to >= head {
+            return entries;
+        }
+        after = page.covered_to;
+    }
+}
