@@ -3,13 +3,15 @@ import { AccountMenu } from '@/features/account/account-menu';
 import { ConnectionLine } from '@/features/connection/connection-line';
 import { ConversationList } from '@/features/conversation-list/conversation-list';
 import { NewChatButton } from '@/features/new-chat/new-chat';
+import { useUnreadTitle } from './use-unread-title';
 
 /** The list beside the dialog; on a phone one at a time. */
 export function Shell() {
+  useUnreadTitle();
   const matchRoute = useMatchRoute();
   const showsList = matchRoute({ to: '/' }) !== false;
   return (
-    <div className="grid h-full md:grid-cols-[minmax(18rem,23rem)_1fr]">
+    <div className="grid h-full grid-cols-[minmax(0,1fr)] md:grid-cols-[minmax(18rem,23rem)_minmax(0,1fr)]">
       <aside
         aria-label="Conversations"
         className={`${showsList ? 'flex' : 'hidden'} min-h-0 flex-col border-line border-r bg-panel md:flex`}

@@ -85,18 +85,33 @@ export async function readAll(engine: Engine): Promise<void> {
   }
 }
 
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 3_000;
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  whatElse: () => unknown = () => '',
+): Promise<void> {
+  const deadline = Date.now() + 10_000;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('it did not come to that in 3 s');
+    if (Date.now() > deadline) {
+      throw new Error(`it did not come to that in 10 s: ${JSON.stringify(await whatElse())}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 3));
   }
 }
 
-export async function caughtUp(engine: Engine): Promise<void> {
+/** Nothing is missing here, and nothing waits to be told. */
+export async function settled(engine: Engine): Promise<void> {
+  const { conversations, outbox, marks, meta } = engine.database;
   await until(
     async () =>
       engine.status.kind === 'connected' &&
-      (await engine.database.outbox.where({ status: 'waiting' }).count()) === 0,
+      (await outbox.where('status').notEqual('refused').count()) === 0 &&
+      (await marks.count()) === 0,
+    async () => ({
+      status: engine.status,
+      behind: await conversations.where({ behind: 1 }).toArray(),
+      outbox: await outbox.toArray(),
+      marks: await marks.toArray(),
+      meta: await meta.toArray(),
+    }),
   );
 }

@@ -10,7 +10,7 @@ import { Modal } from '@/shared/ui/modal';
 import { applyTheme, type Theme, useTheme } from '@/shared/ui/theme';
 
 const THEMES: [Theme, string][] = [
-  ['system', 'Like the system'],
+  ['system', 'System'],
   ['light', 'Light'],
   ['dark', 'Dark'],
 ];

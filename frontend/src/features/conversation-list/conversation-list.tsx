@@ -69,7 +69,7 @@ export function ConversationList() {
               : 'Nothing found.'}
           </p>
         ) : (
-          <ul className="grid gap-0.5">
+          <ul className="flex flex-col gap-0.5">
             {found.map((line) => (
               <li key={line.conversation.conversation_id}>
                 <ConversationLink line={line} />
@@ -134,7 +134,7 @@ function ConversationLink({ line }: { line: Line }) {
 
 function Skeleton() {
   return (
-    <ul className="grid gap-0.5 px-2 pt-12" aria-label="Loading conversations">
+    <ul className="flex flex-col gap-0.5 px-2 pt-12" aria-label="Loading conversations">
       {['w-24', 'w-36', 'w-28', 'w-40', 'w-20', 'w-32'].map((width) => (
         <li key={width} className="flex animate-pulse items-center gap-3 px-2.5 py-2.5">
           <span className="size-12 rounded-full bg-raised" />

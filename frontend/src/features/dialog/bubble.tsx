@@ -32,22 +32,19 @@ export function Bubble({
   return (
     <div className={`flex max-w-[min(34rem,82%)] flex-col ${own ? 'items-end self-end' : ''}`}>
       <article
-        className={`w-fit max-w-full rounded-2xl px-3.5 py-2 ${corner} ${colour} ${refused}`}
+        className={`relative w-fit max-w-full rounded-2xl px-3.5 py-2 ${corner} ${colour} ${refused}`}
         data-state={bubble.state}
       >
         {author && <p className="mb-0.5 font-semibold text-accent-ink text-sm">{author}</p>}
         {bubble.attachmentIds.map((id) => (
           <Attachment key={id} fileId={id} />
         ))}
-        <div className="flex flex-wrap items-end justify-end gap-x-3">
-          <p
-            data-testid="text"
-            className="min-w-0 grow whitespace-pre-wrap break-words [overflow-wrap:anywhere]"
-          >
-            <Text text={bubble.text} />
-          </p>
-          <Footer bubble={bubble} own={own} />
-        </div>
+        <p data-testid="text" className="whitespace-pre-wrap [overflow-wrap:anywhere]">
+          <Text text={bubble.text} />
+          {/* Keeps the end of the last line free for the time, or gives it a line of its own. */}
+          <span className={`inline-block h-px ${own ? 'w-22' : 'w-17'}`} />
+        </p>
+        <Footer bubble={bubble} own={own} />
       </article>
       {bubble.state === 'refused' && <Refusal bubble={bubble} />}
     </div>
@@ -75,7 +72,7 @@ function Text({ text }: { text: string }) {
 function Footer({ bubble, own }: { bubble: BubbleItem; own: boolean }) {
   return (
     <span
-      className={`-mb-0.5 flex items-center gap-1 text-xs tabular-nums ${own ? 'text-own-soft' : 'text-soft'}`}
+      className={`absolute right-3 bottom-1.5 flex items-center gap-1 text-xs tabular-nums ${own ? 'text-own-soft' : 'text-soft'}`}
     >
       <time dateTime={new Date(bubble.timeMs).toISOString()} title={preciseTime(bubble.timeMs)}>
         {timeOfDay(bubble.timeMs)}

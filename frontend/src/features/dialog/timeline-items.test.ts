@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { OutboxItem } from '@/engine/database';
 import type { Entry } from '@/engine/wire';
-import { timelineItems } from './timeline-items';
+import { timelineDays } from './timeline-items';
 
 const NOON = new Date(2026, 4, 20, 12).getTime();
 const MINUTE = 60_000;
@@ -24,17 +24,22 @@ function entry(number: number, actor_id: string, minute: number, text = `${numbe
   };
 }
 
-const shape = (items: ReturnType<typeof timelineItems>) =>
-  items.map((item) =>
-    item.kind === 'group'
-      ? `${item.own ? 'me' : item.actorId}: ${item.bubbles.map((bubble) => bubble.text).join(' ')}`
-      : item.kind,
-  );
+const shape = (days: ReturnType<typeof timelineDays>) =>
+  days.flatMap((day) => [
+    'day',
+    ...day.items.map((item) =>
+      item.kind === 'group'
+        ? `${item.own ? 'me' : item.actorId}: ${item.bubbles.map((bubble) => bubble.text).join(' ')}`
+        : item.kind,
+    ),
+  ]);
 
-describe('timelineItems', () => {
+const lastItem = (days: ReturnType<typeof timelineDays>) => days.at(-1)?.items.at(-1);
+
+describe('timelineDays', () => {
   it('groups what one person writes without a pause', () => {
     const entries = [entry(1, 'ada', 0), entry(2, 'ada', 1), entry(3, 'me', 2), entry(4, 'ada', 3)];
-    expect(shape(timelineItems(entries, [], 'me', undefined))).toEqual([
+    expect(shape(timelineDays(entries, [], 'me', undefined))).toEqual([
       'day',
       'ada: 1 2',
       'me: 3',
@@ -44,7 +49,7 @@ describe('timelineItems', () => {
 
   it('starts a new group after a pause and a new day at midnight', () => {
     const entries = [entry(1, 'ada', 0), entry(2, 'ada', 10), entry(3, 'ada', 24 * 60)];
-    expect(shape(timelineItems(entries, [], 'me', undefined))).toEqual([
+    expect(shape(timelineDays(entries, [], 'me', undefined))).toEqual([
       'day',
       'ada: 1',
       'ada: 2',
@@ -55,7 +60,7 @@ describe('timelineItems', () => {
 
   it('puts the divider before the first unread message of somebody else', () => {
     const entries = [entry(1, 'ada', 0), entry(2, 'me', 0), entry(3, 'ada', 0), entry(4, 'ada', 0)];
-    expect(shape(timelineItems(entries, [], 'me', 1))).toEqual([
+    expect(shape(timelineDays(entries, [], 'me', 1))).toEqual([
       'day',
       'ada: 1',
       'me: 2',
@@ -67,7 +72,7 @@ describe('timelineItems', () => {
   it('says who came and went between the messages', () => {
     const { message: _, ...rest } = entry(2, 'ben', 0);
     const joined: Entry = { ...rest, joined: { user_id: 'ben' } };
-    expect(shape(timelineItems([entry(1, 'ada', 0), joined], [], 'me', undefined))).toEqual([
+    expect(shape(timelineDays([entry(1, 'ada', 0), joined], [], 'me', undefined))).toEqual([
       'day',
       'ada: 1',
       'change',
@@ -87,9 +92,9 @@ describe('timelineItems', () => {
       restart: false,
       status: 'waiting',
     };
-    const before = timelineItems([entry(1, 'ada', 0)], [waiting], 'me', undefined).at(-1);
-    const after = timelineItems([entry(1, 'ada', 0), entry(2, 'me', 0)], [], 'me', undefined).at(
-      -1,
+    const before = lastItem(timelineDays([entry(1, 'ada', 0)], [waiting], 'me', undefined));
+    const after = lastItem(
+      timelineDays([entry(1, 'ada', 0), entry(2, 'me', 0)], [], 'me', undefined),
     );
     expect(before).toMatchObject({ kind: 'group', bubbles: [{ key: 'c2', state: 'waiting' }] });
     expect(after).toMatchObject({ kind: 'group', bubbles: [{ key: 'c2', state: 'stored' }] });

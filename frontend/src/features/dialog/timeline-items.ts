@@ -13,8 +13,14 @@ export interface BubbleItem {
   outboxItem?: OutboxItem;
 }
 
+/** What happened on one day. */
+export interface TimelineDay {
+  key: string;
+  timeMs: number;
+  items: TimelineItem[];
+}
+
 export type TimelineItem =
-  | { kind: 'day'; key: string; timeMs: number }
   | { kind: 'new-messages'; key: string }
   | { kind: 'change'; key: string; entry: Entry }
   | { kind: 'group'; key: string; actorId: string; own: boolean; bubbles: BubbleItem[] };
@@ -22,23 +28,25 @@ export type TimelineItem =
 /** A pause that starts a new group of bubbles. */
 const PAUSE_MS = 5 * 60_000;
 
-export function timelineItems(
+export function timelineDays(
   entries: readonly Entry[],
   outbox: readonly OutboxItem[],
   me: string,
   /** The first message of others above this number stands under "New messages". */
   newAbove: number | undefined,
-): TimelineItem[] {
-  const items: TimelineItem[] = [];
+): TimelineDay[] {
+  const days: TimelineDay[] = [];
   let lastMs: number | undefined;
   let divided = newAbove === undefined;
-  const startDay = (timeMs: number) => {
-    if (lastMs === undefined || daysAgo(lastMs, timeMs) !== 0) {
-      items.push({ kind: 'day', key: `day-${timeMs}`, timeMs });
-    }
+  const itemsOf = (timeMs: number): TimelineItem[] => {
+    const last = days.at(-1);
+    if (last && lastMs !== undefined && daysAgo(lastMs, timeMs) === 0) return last.items;
+    const day: TimelineDay = { key: `day-${timeMs}`, timeMs, items: [] };
+    days.push(day);
+    return day.items;
   };
   const addBubble = (actorId: string, bubble: BubbleItem) => {
-    startDay(bubble.timeMs);
+    const items = itemsOf(bubble.timeMs);
     const last = items.at(-1);
     const pause = bubble.timeMs - (lastMs ?? 0);
     if (last?.kind === 'group' && last.actorId === actorId && pause < PAUSE_MS) {
@@ -51,9 +59,8 @@ export function timelineItems(
   };
   for (const entry of entries) {
     if (!divided && entry.message && entry.actor_id !== me && entry.number > (newAbove ?? 0)) {
-      startDay(entry.time_unix_ms);
+      itemsOf(entry.time_unix_ms).push({ kind: 'new-messages', key: 'new-messages' });
       lastMs = entry.time_unix_ms;
-      items.push({ kind: 'new-messages', key: 'new-messages' });
       divided = true;
     }
     if (entry.message) {
@@ -65,8 +72,7 @@ export function timelineItems(
         state: 'stored',
       });
     } else {
-      startDay(entry.time_unix_ms);
-      items.push({ kind: 'change', key: `change-${entry.number}`, entry });
+      itemsOf(entry.time_unix_ms).push({ kind: 'change', key: `change-${entry.number}`, entry });
       lastMs = entry.time_unix_ms;
     }
   }
@@ -80,5 +86,5 @@ export function timelineItems(
       outboxItem: item,
     });
   }
-  return items;
+  return days;
 }

@@ -8,7 +8,7 @@ import { DownIcon } from '@/shared/ui/icons';
 import { dayName } from '@/shared/ui/time';
 import { useNow } from '@/shared/ui/use-now';
 import { Bubble } from './bubble';
-import { type TimelineItem, timelineItems } from './timeline-items';
+import { type TimelineItem, timelineDays } from './timeline-items';
 import { useAttention } from './use-attention';
 import type { Timeline as TimelineData } from './use-timeline';
 
@@ -24,9 +24,10 @@ export function Timeline({ timeline, people }: { timeline: TimelineData; people:
   const divider = useRef<HTMLDivElement>(null);
   const [isAtBottom, setAtBottom] = useState(true);
   const hasAttention = useAttention();
+  const now = useNow();
   const unread = conversation ? unreadCount(conversation) : 0;
   const newAbove = useNewAbove(timeline, unread);
-  const items = timelineItems(entries, outbox, user.user_id, newAbove);
+  const days = timelineDays(entries, outbox, user.user_id, newAbove);
   const newest = entries.at(-1)?.number ?? 0;
   const conversationId = conversation?.conversation_id;
 
@@ -85,14 +86,21 @@ export function Timeline({ timeline, people }: { timeline: TimelineData; people:
           {isComplete && entries.length > 0 && (
             <p className="py-4 text-center text-soft text-xs">The beginning of this conversation</p>
           )}
-          {items.map((item) => (
-            <Item
-              key={item.key}
-              item={item}
-              people={people}
-              inGroup={conversation?.kind === 'group'}
-              divider={divider}
-            />
+          {days.map((day) => (
+            <div key={day.key} className="flex flex-col">
+              <p className="pointer-events-none sticky top-2 z-10 my-3 self-center rounded-full bg-panel/90 px-3 py-1 font-medium text-soft text-xs shadow-sm">
+                {dayName(day.timeMs, now)}
+              </p>
+              {day.items.map((item) => (
+                <Item
+                  key={item.key}
+                  item={item}
+                  people={people}
+                  inGroup={conversation?.kind === 'group'}
+                  divider={divider}
+                />
+              ))}
+            </div>
           ))}
         </section>
       </div>
@@ -141,14 +149,7 @@ function Item({
   divider: React.RefObject<HTMLDivElement | null>;
 }) {
   const { user } = useSignedIn();
-  const now = useNow();
   switch (item.kind) {
-    case 'day':
-      return (
-        <p className="pointer-events-none sticky top-2 z-10 my-3 self-center rounded-full bg-panel/90 px-3 py-1 font-medium text-soft text-xs shadow-sm">
-          {dayName(item.timeMs, now)}
-        </p>
-      );
     case 'new-messages':
       return (
         <div

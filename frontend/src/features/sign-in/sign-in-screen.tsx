@@ -47,7 +47,7 @@ export function SignInScreen({ notice }: { notice: string | undefined }) {
     entering.error instanceof Problem ? entering.error.fields : new Map<string, string>();
   const hasFieldFault = ['email', 'password', 'display_name', 'handle'].some((f) => faults.has(f));
   return (
-    <main className="flex h-full items-center justify-center overflow-y-auto p-4">
+    <main className="flex h-full bg-[radial-gradient(60rem_30rem_at_50%_0%,var(--selected),transparent)] items-center justify-center overflow-y-auto p-4">
       <div className="w-full max-w-sm">
         <div className="mb-6 flex flex-col items-center gap-3 text-center">
           <span className="flex size-14 items-center justify-center rounded-2xl bg-accent text-on-accent shadow-accent/30 shadow-lg">

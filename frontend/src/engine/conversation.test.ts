@@ -1,0 +1,116 @@
+// @vitest-environment node
+import { describe, expect, it } from 'vitest';
+import {
+  type ConversationRecord,
+  takeEntry,
+  takePage,
+  takeState,
+  unknownConversation,
+  unreadCount,
+  withDescription,
+} from './conversation';
+import { seededRandom } from './simulation/random';
+import type { ConversationState, Entry } from './wire';
+
+const ME = 'me';
+
+function entry(number: number, actor_id: string): Entry {
+  return {
+    conversation_id: 'tea',
+    number,
+    previous_number: number - 1,
+    countable_total: number,
+    time_unix_ms: number,
+    actor_id,
+    message: {
+      message_id: `m${number}`,
+      client_message_id: `c${number}`,
+      text: `${number}`,
+      attachment_ids: [],
+      reply_to_number: 0,
+    },
+  };
+}
+
+function fresh(): ConversationRecord {
+  return withDescription(unknownConversation('tea'), {
+    conversation_id: 'tea',
+    kind: 'group',
+    name: 'tea',
+    created_at: new Date(0).toISOString(),
+  });
+}
+
+function stateAt(log: readonly Entry[], head: number, read_number: number): ConversationState {
+  return {
+    conversation_id: 'tea',
+    head_number: head,
+    head_countable_total: head,
+    read_number,
+    unread_count: log.filter((e) => e.number > read_number && e.number <= head && e.actor_id !== ME)
+      .length,
+  };
+}
+
+describe('a conversation', () => {
+  it('takes an entry that follows, and notes a hole before one that does not', () => {
+    const first = takeEntry(fresh(), entry(1, 'ada'), ME);
+    expect(first.taken).toBe(true);
+    const third = takeEntry(first.record, entry(3, 'ada'), ME);
+    expect(third).toMatchObject({ taken: false, record: { behind: 1, heard_of: 3 } });
+    expect(third.record.top.number).toBe(1);
+  });
+
+  it('counts what others wrote since the last word of the server, never what I wrote', () => {
+    let record = takeState(fresh(), stateAt([], 0, 0));
+    for (const next of [entry(1, 'ada'), entry(2, ME), entry(3, 'ada')]) {
+      record = takeEntry(record, next, ME).record;
+    }
+    expect(unreadCount(record)).toBe(2);
+    expect(unreadCount({ ...record, wanted_read: 3 })).toBe(0);
+  });
+
+  it('keeps the newer of two words of the server', () => {
+    const log = [1, 2, 3].map((number) => entry(number, 'ada'));
+    const newer = takeState(fresh(), stateAt(log, 3, 3));
+    expect(takeState(newer, stateAt(log, 3, 1))).toEqual(newer);
+    expect(takeState(newer, stateAt(log, 2, 2))).toEqual(newer);
+  });
+
+  it('ends the same whatever the order in which it learned', () => {
+    for (let seed = 1; seed <= 300; seed += 1) {
+      const random = seededRandom(seed);
+      const length = 1 + Math.floor(random() * 12);
+      const log = Array.from({ length }, (_, index) =>
+        entry(index + 1, random() < 0.3 ? ME : 'ada'),
+      );
+      const read = Math.floor(random() * (length + 1));
+      let record = fresh();
+      for (let step = 0; step < 30; step += 1) {
+        const number = 1 + Math.floor(random() * length);
+        const dice = random();
+        if (dice < 0.6) record = takeEntry(record, log[number - 1] as Entry, ME).record;
+        else if (dice < 0.8)
+          record = takeState(record, stateAt(log, number, Math.min(read, number)));
+        else {
+          const from = Math.max(1, number - 3);
+          const entries = log.slice(from - 1, number);
+          const page = { entries, covered_from: from, covered_to: number };
+          // The engine asks for what follows what it has, or for what is before.
+          if (from <= record.top.number + 1) record = takePage(record, page, ME);
+        }
+      }
+      record = takePage(
+        record,
+        { entries: log, covered_from: 1, covered_to: length, state: stateAt(log, length, read) },
+        ME,
+      );
+      const loaded = takePage(
+        fresh(),
+        { entries: log, covered_from: 1, covered_to: length, state: stateAt(log, length, read) },
+        ME,
+      );
+      expect({ seed, ...record }).toEqual({ seed, ...loaded });
+    }
+  });
+});
