@@ -20,7 +20,7 @@ use crate::ports;
 use crate::process::{Process, Spec};
 use crate::proxy::{Proxy, Upstreams};
 use crate::servers::{
-    Durability, Kafka, LocalAws, Postgres, Redis, Server, ServerPorts, Servers, probe, start_timed,
+    Durability, Kafka, LocalAws, Postgres, Redis, Server, ServerPorts, Servers, probe, ready_timed,
 };
 use data::DataFolder;
 
@@ -260,7 +260,11 @@ impl Suite {
             _data: data,
         };
         // At once: each waits by itself for those that it needs.
-        try_join_all(suite.services().map(|service| start_timed(service))).await?;
+        let begun = Instant::now();
+        for service in suite.services() {
+            service.spawn()?;
+        }
+        try_join_all(suite.services().map(|service| ready_timed(service, begun))).await?;
         Ok(suite)
     }
 

@@ -175,20 +175,7 @@ fn install(java: &Path) -> anyhow::Result<Installed> {
             .context("format Kafka's storage")
     })?;
 
-    let version = process::run(java, &[OsStr::new("--version")], None)?;
-    let version: String = version
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .map(|character| {
-            if character.is_ascii_alphanumeric() {
-                character
-            } else {
-                '-'
-            }
-        })
-        .collect();
+    let version = java_version(java)?;
     let template = folder.join("template");
     let archives = cache.join(format!("kafka-{VERSION}-classes-{version}"));
     install::once_in_cache(&archives, |unfinished| {
@@ -200,6 +187,36 @@ fn install(java: &Path) -> anyhow::Result<Installed> {
         folder,
         template,
     })
+}
+
+/// The archive fits one build of Java only. The file `release` of its folder names the version;
+/// to ask the program takes half a second.
+fn java_version(java: &Path) -> anyhow::Result<String> {
+    let release = java
+        .canonicalize()
+        .ok()
+        .and_then(|java| std::fs::read_to_string(java.parent()?.parent()?.join("release")).ok());
+    let text = match release {
+        Some(release) => release,
+        None => process::run(java, &[OsStr::new("--version")], None)?,
+    };
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("JAVA_RUNTIME_VERSION="))
+        .or_else(|| text.lines().next())
+        .unwrap_or_default();
+    Ok(line
+        .trim_start_matches("JAVA_RUNTIME_VERSION=")
+        .chars()
+        .filter(|character| *character != '"')
+        .map(|character| {
+            if character.is_ascii_alphanumeric() {
+                character
+            } else {
+                '-'
+            }
+        })
+        .collect())
 }
 
 fn download(folder: &Path) -> anyhow::Result<()> {

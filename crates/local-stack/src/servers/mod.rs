@@ -132,27 +132,37 @@ impl Servers {
             .collect();
         install::ensure_installed(&programs)?;
         std::fs::create_dir_all(data)?;
+        // Kafka first, because it takes longest: it starts while the others are prepared.
+        let begun = Instant::now();
+        let has = |server| wanted.contains(&server);
+        let started = |process: &Process| process.spawn();
+        let kafka = has(Server::Kafka)
+            .then(|| Kafka::prepare(data, ports.kafka, ports.kafka_controller))
+            .transpose()?;
+        kafka.as_deref().map(started).transpose()?;
+        let redis = has(Server::Redis)
+            .then(|| Redis::prepare(data, ports.redis))
+            .transpose()?;
+        redis.as_deref().map(started).transpose()?;
+        let local_aws = has(Server::LocalAws)
+            .then(|| LocalAws::prepare(data, ports.dynamodb, ports.s3, durability))
+            .transpose()?;
+        local_aws.as_deref().map(started).transpose()?;
+        let postgres = has(Server::Postgres)
+            .then(|| Postgres::prepare(data, ports.postgres, durability))
+            .transpose()?;
+        postgres.as_deref().map(started).transpose()?;
         let servers = Self {
-            kafka: wanted
-                .contains(&Server::Kafka)
-                .then(|| Kafka::prepare(data, ports.kafka, ports.kafka_controller))
-                .transpose()?,
-            redis: wanted
-                .contains(&Server::Redis)
-                .then(|| Redis::prepare(data, ports.redis))
-                .transpose()?,
-            postgres: wanted
-                .contains(&Server::Postgres)
-                .then(|| Postgres::prepare(data, ports.postgres, durability))
-                .transpose()?,
-            local_aws: wanted
-                .contains(&Server::LocalAws)
-                .then(|| LocalAws::prepare(data, ports.dynamodb, ports.s3, durability))
-                .transpose()?,
+            kafka,
+            redis,
+            postgres,
+            local_aws,
         };
-        // All at once, and Kafka first, because it takes longest.
-        futures_util::future::try_join_all(servers.processes().into_iter().map(start_timed))
-            .await?;
+        let ready = servers
+            .processes()
+            .into_iter()
+            .map(|process| ready_timed(process, begun));
+        futures_util::future::try_join_all(ready).await?;
         Ok(servers)
     }
 
@@ -173,10 +183,9 @@ impl Servers {
     }
 }
 
-/// Starts a process and says how long it took.
-pub(crate) async fn start_timed(process: &Process) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    process.start().await?;
+/// Waits for a process that was spawned and says how long that took.
+pub(crate) async fn ready_timed(process: &Process, begun: Instant) -> anyhow::Result<()> {
+    process.wait_ready().await?;
     tracing::info!(
         "{} ready after {:.1} s",
         process.name(),
