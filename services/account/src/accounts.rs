@@ -95,27 +95,43 @@ impl App {
             .sign_in(&email, address)
             .await
             .inspect_err(|_| metrics::sign_in("limited"))?;
-        let mut known = users::credentials(&self.database, &email).await?;
+        let signed_in = self.try_sign_in(&email, request).await;
+        match &signed_in {
+            // A new account counts, as a registration does.
+            Ok(signed_in) if signed_in.created => metrics::sign_in("created"),
+            Err(problem) if problem.kind == Kind::Unauthenticated => {
+                metrics::sign_in("wrong_credentials");
+            }
+            Ok(_) => {
+                metrics::sign_in("signed_in");
+                counted.give_back().await;
+            }
+            // Our failure, or a password that nobody can have, tells nothing of passwords.
+            Err(_) => counted.give_back().await,
+        }
+        signed_in
+    }
+
+    async fn try_sign_in(&self, email: &Email, request: &SignIn<'_>) -> Result<SignedIn, Problem> {
+        let mut known = users::credentials(&self.database, email).await?;
         if known.is_none() && self.accounts.sign_up_on_first_use {
             let new = NewAccount {
-                password: parse_password(request.password, &email, invalid())?,
-                display_name: DisplayName::parse(&local_as_name(&email))
+                password: NewPassword::parse(request.password.expose(), email.as_str())
+                    .map_err(|error| with_password_problem(invalid(), error))?,
+                display_name: DisplayName::parse(&local_as_name(email))
                     .unwrap_or_else(|_| name_of_last_resort()),
                 email: email.clone(),
                 handle: None,
             };
             if let Created::SignedIn(signed_in) = self.create(&new, request.device_name).await? {
-                metrics::sign_in("created");
-                counted.give_back().await;
                 return Ok(signed_in);
             }
             // Somebody was faster with the same address: then it is a sign-in like any other.
-            known = users::credentials(&self.database, &email).await?;
+            known = users::credentials(&self.database, email).await?;
         }
         let stored = known.as_ref().map(|known| known.password_hash.clone());
         let verdict = self.hasher.verify(request.password, stored).await?;
         let (Some(known), Verdict::Right | Verdict::RightAndRehashed(_)) = (known, &verdict) else {
-            metrics::sign_in("wrong_credentials");
             return Err(Problem::new(
                 Kind::Unauthenticated,
                 "credentials_wrong",
@@ -123,20 +139,10 @@ impl App {
             ));
         };
         if let Verdict::RightAndRehashed(hash) = &verdict {
-            users::strengthen(
-                &self.database,
-                known.profile.user,
-                &known.password_hash,
-                hash,
-            )
-            .await?;
+            let user = known.profile.user;
+            users::strengthen(&self.database, user, &known.password_hash, hash).await?;
         }
-        let signed_in = self
-            .begin_session(known.profile, request.device_name)
-            .await?;
-        metrics::sign_in("signed_in");
-        counted.give_back().await;
-        Ok(signed_in)
+        self.begin_session(known.profile, request.device_name).await
     }
 
     async fn create(&self, new: &NewAccount, device: &str) -> Result<Created, Problem> {
@@ -424,15 +430,6 @@ fn parse_registration(request: &Registration<'_>) -> Result<NewAccount, Problem>
         }),
         _ => Err(problem),
     }
-}
-
-fn parse_password(
-    password: &Secret,
-    email: &Email,
-    problem: Problem,
-) -> Result<NewPassword, Problem> {
-    NewPassword::parse(password.expose(), email.as_str())
-        .map_err(|error| with_password_problem(problem, error))
 }
 
 fn with_password_problem(problem: Problem, error: crate::domain::InvalidPassword) -> Problem {

@@ -13,7 +13,7 @@ use crate::events::sessions_ended::SessionsEnded;
 use crate::hasher::Hasher;
 use crate::limits::Limits;
 use crate::signing::KeyRing;
-use crate::store::{self, SessionCache};
+use crate::store::{self, Redis, SessionCache};
 
 pub struct App {
     pub clock: Clock,
@@ -36,7 +36,7 @@ impl App {
             "accounts.access_token_seconds must be between 1 and 900"
         );
         let clock = Clock::system();
-        let redis = store::redis(&config.redis)?;
+        let redis = Redis::new(&config.redis, clock.clone())?;
         let signing = KeyRing::open(&config.signing.key_dir, clock.clone())?
             .for_tokens(&config.tokens, config.accounts.access_token_seconds);
         Ok(Self {

@@ -14,6 +14,7 @@ use settings::Secret;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
+use crate::domain::MAX_PASSWORD_BYTES;
 use crate::metrics;
 
 const MEMORY_KIB: u32 = 19_456;
@@ -61,7 +62,8 @@ impl Hasher {
         password: &Secret,
         stored: Option<String>,
     ) -> Result<Verdict, Problem> {
-        let somebody = stored.is_some();
+        // Nobody can have set one that is longer.
+        let somebody = stored.is_some() && password.expose().len() <= MAX_PASSWORD_BYTES;
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
         let password = password.clone();
         self.on_a_core(move || {

@@ -11,11 +11,11 @@ use std::time::Duration;
 use clock::Clock;
 use moka::ops::compute::Op;
 use problem::{Kind, Problem};
-use redis::aio::ConnectionManager;
 use sha2::{Digest as _, Sha256};
 
+use crate::config;
 use crate::domain::Email;
-use crate::{config, metrics};
+use crate::store::Redis;
 
 /// Most keys that are remembered here; the least used go first.
 const REMEMBERED: u64 = 100_000;
@@ -27,7 +27,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub fn new(settings: &config::Limits, redis: ConnectionManager, clock: Clock) -> Self {
+    pub fn new(settings: &config::Limits, redis: Redis, clock: Clock) -> Self {
         let limit = |name, tries, window_seconds: u32| {
             Limit::new(
                 name,
@@ -134,20 +134,14 @@ struct Limit {
     tries: u32,
     window: Duration,
     clock: Clock,
-    redis: ConnectionManager,
+    redis: Redis,
     /// By key: the theoretical arrival time of the generic cell rate algorithm (ITU-T I.371), in
     /// Unix milliseconds.
     arrivals: moka::sync::Cache<String, u64>,
 }
 
 impl Limit {
-    fn new(
-        name: &'static str,
-        tries: u32,
-        window: Duration,
-        redis: ConnectionManager,
-        clock: Clock,
-    ) -> Self {
+    fn new(name: &'static str, tries: u32, window: Duration, redis: Redis, clock: Clock) -> Self {
         Self {
             name,
             tries: tries.max(1),
@@ -173,16 +167,20 @@ impl Limit {
 
     async fn give_back(&self, key: &str) {
         self.give_back_here(key);
-        let done: redis::RedisResult<()> = redis::Script::new(
-            // Never below zero, and never a counter that does not expire.
-            "if tonumber(redis.call('GET', KEYS[1]) or '0') > 0 then redis.call('DECR', KEYS[1]) end",
-        )
-        .key(self.redis_key(key))
-        .invoke_async(&mut self.redis.clone())
-        .await;
-        if done.is_err() {
-            metrics::redis_error();
-        }
+        let _: Option<()> = self
+            .redis
+            .ask(async |redis| {
+                redis::Script::new(
+                    // Never below zero, and never a counter that does not expire.
+                    "if tonumber(redis.call('GET', KEYS[1]) or '0') > 0 then
+                         redis.call('DECR', KEYS[1])
+                     end",
+                )
+                .key(self.redis_key(key))
+                .invoke_async(redis)
+                .await
+            })
+            .await;
     }
 
     /// Milliseconds that one try costs.
@@ -220,26 +218,27 @@ impl Limit {
 
     /// Counts in windows that begin with the first try. Without Redis: no objection.
     async fn take_in_redis(&self, key: &str) -> Result<(), Duration> {
-        let counted: redis::RedisResult<(u64, i64)> = redis::Script::new(
-            "local n = redis.call('INCR', KEYS[1])
-             if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-             if n > tonumber(ARGV[2]) then redis.call('DECR', KEYS[1]) end
-             return {n, redis.call('PTTL', KEYS[1])}",
-        )
-        .key(self.redis_key(key))
-        .arg(self.window.as_millis() as u64)
-        .arg(self.tries)
-        .invoke_async(&mut self.redis.clone())
-        .await;
+        let counted: Option<(u64, i64)> = self
+            .redis
+            .ask(async |redis| {
+                redis::Script::new(
+                    "local n = redis.call('INCR', KEYS[1])
+                     if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+                     if n > tonumber(ARGV[2]) then redis.call('DECR', KEYS[1]) end
+                     return {n, redis.call('PTTL', KEYS[1])}",
+                )
+                .key(self.redis_key(key))
+                .arg(self.window.as_millis() as u64)
+                .arg(self.tries)
+                .invoke_async(redis)
+                .await
+            })
+            .await;
         match counted {
-            Ok((count, ttl_ms)) if count > u64::from(self.tries) => {
+            Some((count, ttl_ms)) if count > u64::from(self.tries) => {
                 Err(Duration::from_millis(ttl_ms.max(1) as u64))
             }
-            Ok(_) => Ok(()),
-            Err(_) => {
-                metrics::redis_error();
-                Ok(())
-            }
+            Some(_) | None => Ok(()),
         }
     }
 }
@@ -250,9 +249,10 @@ mod tests {
 
     /// Without Redis: nothing listens there.
     fn limit(clock: &Clock) -> Limit {
-        let config = redis::aio::ConnectionManagerConfig::new().set_number_of_retries(0);
-        let client = redis::Client::open("redis://127.0.0.1:1").unwrap();
-        let redis = ConnectionManager::new_lazy_with_config(client, config).unwrap();
+        let settings = config::Redis {
+            url: "redis://127.0.0.1:1".into(),
+        };
+        let redis = Redis::new(&settings, clock.clone()).unwrap();
         Limit::new("test", 5, Duration::from_secs(60), redis, clock.clone())
     }
 

@@ -9,7 +9,7 @@ mod refresh_token;
 pub use display_name::DisplayName;
 pub use email::Email;
 pub use handle::Handle;
-pub use password::{InvalidPassword, NewPassword};
+pub use password::{InvalidPassword, MAX_PASSWORD_BYTES, NewPassword};
 pub use refresh_token::{RefreshSecret, RefreshToken};
 
 use ids::UserId;

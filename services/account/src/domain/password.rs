@@ -15,12 +15,12 @@ pub enum InvalidPassword {
 }
 
 /// Longest password that is hashed, in bytes.
-pub const MAX_BYTES: usize = 128;
+pub const MAX_PASSWORD_BYTES: usize = 128;
 
 impl NewPassword {
     /// `email` is the account's, because its name is tried first.
     pub fn parse(text: &str, email: &str) -> Result<Self, InvalidPassword> {
-        if text.len() > MAX_BYTES {
+        if text.len() > MAX_PASSWORD_BYTES {
             Err(InvalidPassword::Long)
         } else if text.chars().count() < 8 {
             Err(InvalidPassword::Short)

@@ -1,9 +1,11 @@
 //! Postgres, which is authoritative, and Redis, which is fast.
 
+mod redis;
 mod session_cache;
 pub mod sessions;
 pub mod users;
 
+pub use redis::Redis;
 pub use session_cache::SessionCache;
 
 use std::sync::Arc;
@@ -12,7 +14,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lifecycle::Lifecycle;
 use problem::Problem;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
@@ -27,19 +28,6 @@ pub fn connect(settings: &config::Database) -> anyhow::Result<PgPool> {
         .acquire_timeout(Duration::from_secs(3))
         .connect_lazy(settings.url.expose())
         .context("`database.url` is not one of Postgres")
-}
-
-/// A connection that is made when it is first used, and again when it was lost. It fails fast:
-/// everything goes on without it.
-pub fn redis(settings: &config::Redis) -> anyhow::Result<ConnectionManager> {
-    let client = redis::Client::open(settings.url.expose())
-        .map_err(|_| anyhow::anyhow!("`redis.url` is not one of Redis"))?;
-    let config = ConnectionManagerConfig::new()
-        .set_number_of_retries(1)
-        .set_min_delay(Duration::from_millis(10))
-        .set_connection_timeout(Some(Duration::from_millis(500)))
-        .set_response_timeout(Some(Duration::from_millis(300)));
-    ConnectionManager::new_lazy_with_config(client, config).context("prepare Redis")
 }
 
 pub async fn is_up(database: &PgPool) -> bool {

@@ -52,6 +52,28 @@ async fn without_redis_people_sign_in_are_limited_and_stay_out() {
 }
 
 #[tokio::test]
+async fn a_redis_that_hangs_slows_nobody_down_for_long() {
+    let servers = own_servers().await;
+    let service = Service::start_with(&servers, |_| {}).await;
+    let token = service
+        .register("ada@example.org")
+        .await
+        .text("access_token");
+    servers.redis().pause().unwrap();
+    let began = std::time::Instant::now();
+    for _ in 0..20 {
+        assert_eq!(service.get("me", &token).await.status, StatusCode::OK);
+    }
+    assert_eq!(
+        service.sign_in("ada@example.org", PASSWORD).await.status,
+        StatusCode::OK
+    );
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+    servers.redis().resume().unwrap();
+    assert_eq!(service.get("me", &token).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn without_postgres_one_is_told_to_come_back_and_can() {
     let servers = own_servers().await;
     let service = Service::start_with(&servers, |_| {}).await;

@@ -32,6 +32,30 @@ async fn a_wrong_password_and_an_unknown_address_are_answered_alike() {
 }
 
 #[tokio::test]
+async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
+    let service = Service::start_with(servers().await, |config| {
+        config.limits.tries_per_account_and_address = 1_000;
+    })
+    .await;
+    let email = somebody();
+    service.register(&email).await;
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    // In turn, so that whatever else the machine does slows both.
+    for _ in 0..15 {
+        for (email, times) in [(&email, &mut known), (&somebody(), &mut unknown)] {
+            let began = std::time::Instant::now();
+            service.sign_in(email, "two old goats").await;
+            times.push(began.elapsed());
+        }
+    }
+    known.sort();
+    unknown.sort();
+    let (known, unknown) = (known[7], unknown[7]);
+    println!("median with an account {known:?}, without {unknown:?}");
+    assert!(unknown > known / 2 && known > unknown / 2);
+}
+
+#[tokio::test]
 async fn after_five_wrong_tries_one_must_wait() {
     let service = Service::start().await;
     let email = somebody();
