@@ -55,10 +55,7 @@ pub fn connect(settings: &DatabaseSettings, application: &str) -> Result<PgPool,
 ///
 /// # Errors
 /// When Postgres can't be reached, refuses, or holds a migration that differs from ours.
-pub async fn migrate(
-    settings: &DatabaseSettings,
-    migrator: &Migrator,
-) -> Result<(), MigrateError> {
+pub async fn migrate(settings: &DatabaseSettings, migrator: &Migrator) -> Result<(), MigrateError> {
     let url = settings.url.expose();
     // Without the pool's limits: a migration may take its time.
     let mut connection = match sqlx::PgConnection::connect(url).await {
@@ -107,4 +104,3 @@ pub fn problem(error: &sqlx::Error) -> Problem {
         Problem::internal(error)
     }
 }
-
