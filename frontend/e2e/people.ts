@@ -5,6 +5,7 @@ import {
   type Page,
   type WebSocketRoute,
 } from '@playwright/test';
+import { WebSocket } from 'ws';
 
 const GATEWAYS = (process.env.PARLANCE_GATEWAYS ?? '').split(',').filter((url) => url !== '');
 
@@ -33,15 +34,14 @@ export class Device {
   private constructor(
     readonly context: BrowserContext,
     readonly page: Page,
+    private readonly gateway: string | undefined,
   ) {}
 
   /** `gateway`: which of the suite's gateways it talks to, where they are known; else the origin chooses. */
   static async open(browser: Browser, gateway = 0): Promise<Device> {
     const context = await browser.newContext();
     const page = await context.newPage();
-    const device = new Device(context, page);
-    const url = GATEWAYS[gateway % Math.max(GATEWAYS.length, 1)];
-    if (url) await context.addInitScript(useGateway, url);
+    const device = new Device(context, page, GATEWAYS[gateway % Math.max(GATEWAYS.length, 1)]);
     await context.routeWebSocket(/\/socket$/, (socket) => device.#route(socket));
     return device;
   }
@@ -99,15 +99,24 @@ export class Device {
       return;
     }
     this.#sockets.add(socket);
-    socket.connectToServer();
+    if (this.gateway) joinTo(socket, this.gateway);
+    else socket.connectToServer();
   }
 }
 
-function useGateway(gateway: string): void {
-  const { WebSocket: Native } = globalThis;
-  globalThis.WebSocket = class extends Native {
-    constructor(url: string | URL, protocols?: string | string[]) {
-      super(new URL(url, location.href).pathname === '/socket' ? gateway : url, protocols);
-    }
-  };
+/** The page speaks to a gateway of our choice instead of the one that the origin would choose. */
+function joinTo(socket: WebSocketRoute, gateway: string): void {
+  const upstream = new WebSocket(gateway, 'parlance.v1.json');
+  const opened = new Promise<void>((resolve) => upstream.once('open', () => resolve()));
+  socket.onMessage(async (message) => {
+    await opened;
+    upstream.send(message);
+  });
+  socket.onClose(() => upstream.close());
+  upstream.on('message', (data) => socket.send(data.toString()));
+  upstream.on(
+    'close',
+    (code) => void socket.close({ code: code < 1000 || code === 1006 ? 1011 : code }),
+  );
+  upstream.on('error', () => void socket.close({ code: 1011 }));
 }

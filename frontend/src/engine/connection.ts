@@ -37,6 +37,8 @@ interface Session {
   socket: Socket;
   cursorSent: string;
   welcomed: boolean;
+  /** What came before `welcome`: it makes sense only after it. */
+  early: ServerFrame[];
   countedFrames: number;
   heartbeatMs: number;
   reconnectAfterMs: number | undefined;
@@ -135,6 +137,7 @@ export class Connection {
       socket,
       cursorSent: cursor,
       welcomed: false,
+      early: [],
       countedFrames: 0,
       heartbeatMs: 0,
       reconnectAfterMs: undefined,
@@ -164,7 +167,8 @@ export class Connection {
     }
     if ('closing' in frame) session.reconnectAfterMs = frame.closing.reconnect_after_ms;
     if ('error' in frame && frame.error.code.startsWith('token_')) this.#distrustToken = true;
-    this.events.received(frame);
+    if (session.welcomed) this.events.received(frame);
+    else session.early.push(frame);
   }
 
   #welcome(session: Session, welcome: Welcome): void {
@@ -173,6 +177,7 @@ export class Connection {
     this.#expectWithin(session.heartbeatMs * 2.2);
     this.events.welcomed(welcome, session.cursorSent);
     this.#change({ kind: 'open' });
+    for (const frame of session.early.splice(0)) this.events.received(frame);
   }
 
   #lost(code: number | undefined): void {

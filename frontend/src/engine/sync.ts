@@ -131,6 +131,10 @@ export class Sync {
     this.#comparing = this.#compareUntilDone(epoch).then(() => {
       if (epoch !== this.#epoch) return;
       this.#comparing = undefined;
+      if (this.#compareAgain) {
+        this.#compare();
+        return;
+      }
       if (this.#pendingCursor !== undefined) this.inbox.post({ cursor: this.#pendingCursor });
       this.#pendingCursor = undefined;
       this.changed();
