@@ -308,6 +308,22 @@ impl Suite {
         select_all(deaths).await.0
     }
 
+    /// What the services have logged as an error since their logs began.
+    #[must_use]
+    pub fn error_lines(&self) -> Vec<String> {
+        self.services()
+            .filter_map(|service| std::fs::read_to_string(service.log()).ok())
+            .flat_map(|log| {
+                log.lines()
+                    .filter(|line| {
+                        line.contains("\"level\":\"ERROR\"") || line.contains("panicked at")
+                    })
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
     /// Stops everything cleanly: gateways first, then what they need.
     pub async fn stop(&self) {
         join_all(self.gateways.iter().map(|gateway| gateway.stop())).await;

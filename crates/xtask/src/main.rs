@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     // A build that still runs in a thread isn't waited for.
     runtime.shutdown_background();
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -88,15 +88,16 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run_task(task: Task) -> anyhow::Result<()> {
-    match task {
+async fn run_task(task: Task) -> anyhow::Result<ExitCode> {
+    let done = match task {
         Task::Up(arguments) => up::run(arguments).await,
-        Task::Test(arguments) => test::run(&arguments).await,
+        Task::Test(arguments) => return test::run(&arguments).await,
         Task::Bench(arguments) => bench::run(arguments).await,
         Task::Openapi(mode) => generated::openapi(mode.write),
         Task::Proto(mode) => generated::proto(mode.write),
         Task::Web(WebArguments { check: _ }) => web::check(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Seconds since the task began, before each line of progress.
