@@ -10,7 +10,7 @@ mod workloads;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::report::Report;
 use crate::stack::Stack;
@@ -125,9 +125,12 @@ async fn measure(
     let mut measured = Vec::new();
     if let (Some(&rate), 1..) = (rates.first(), args.warm_up_seconds) {
         tracing::info!("warming up: {} at {rate}/s", load.name());
-        load.run(stack, rate, args.warm_up_seconds, args.body_bytes)
-            .await
-            .context("warm-up")?;
+        let warm = load
+            .run(stack, rate, args.warm_up_seconds, args.body_bytes)
+            .await?;
+        if let Some(fault) = warm.faults.first() {
+            bail!("warming up {}: {fault}", load.name());
+        }
     }
     for &rate in rates {
         tracing::info!(

@@ -179,13 +179,13 @@ impl Load {
         let end = *schedule.last().context("nothing to send")?;
 
         let cpu_before = processes::cpu(&stack.processes)?;
-        let own_before = processes::cpu(&own())?;
+        let own_before = processes::own_cpu()?;
         let begun = Instant::now() + Duration::from_millis(10);
         lock(&self.board).begin(begun, schedule.clone());
         tokio::task::block_in_place(|| self.send_all(begun, &schedule, body_bytes))?;
         let drained = self.drain(begun + end).await;
         let cpu_seconds = processes::used(&cpu_before, &processes::cpu(&stack.processes)?);
-        let own_seconds = processes::used(&own_before, &processes::cpu(&own())?);
+        let generator_cpu_seconds = processes::own_cpu()? - own_before;
 
         let mut board = lock(&self.board);
         if drained.is_none() {
@@ -212,7 +212,7 @@ impl Load {
             acknowledgement_ms: Quantiles::of(&acknowledgements),
             delivery_ms: Quantiles::of(&deliveries),
             drained_after_ms: drained.unwrap_or(DRAIN).as_millis() as u64,
-            generator_cpu_seconds: own_seconds.values().sum(),
+            generator_cpu_seconds,
             resident_mib: cpu_seconds
                 .keys()
                 .map(|name| {
@@ -309,13 +309,6 @@ impl Load {
         }
         board.faults.extend(faults);
     }
-}
-
-fn own() -> [processes::Named; 1] {
-    [processes::Named {
-        name: "generator".into(),
-        pid: std::process::id(),
-    }]
 }
 
 fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {

@@ -25,7 +25,7 @@ pub fn cpu(processes: &[Named]) -> Result<CpuSeconds> {
         while let Some(pid) = pids.pop() {
             // A child may end between the listing and here; its parent has its time then.
             match ticks_of(pid) {
-                Ok(used) => ticks += used,
+                Ok(used) => ticks += used.living + used.ended,
                 Err(_) if pid != process.pid => {}
                 Err(error) => {
                     return Err(error).with_context(|| format!("{} is gone", process.name));
@@ -36,6 +36,11 @@ pub fn cpu(processes: &[Named]) -> Result<CpuSeconds> {
         *all.entry(process.name.clone()).or_default() += ticks as f64 / ticks_per_second();
     }
     Ok(all)
+}
+
+/// CPU seconds of this process so far, without its children: the suite may be among them.
+pub fn own_cpu() -> Result<f64> {
+    Ok(ticks_of(std::process::id())?.living as f64 / ticks_per_second())
 }
 
 /// What was used between two readings.
@@ -79,15 +84,25 @@ fn stat(pid: u32) -> Result<Vec<String>> {
     Ok(fields.split(' ').map(str::to_owned).collect())
 }
 
+struct Ticks {
+    living: u64,
+    /// Of children that ended and were waited for.
+    ended: u64,
+}
+
 /// utime, stime, cutime and cstime: fields 14 to 17, counted from the pid as 1.
-fn ticks_of(pid: u32) -> Result<u64> {
+fn ticks_of(pid: u32) -> Result<Ticks> {
     let fields = stat(pid)?;
-    fields
-        .get(11..15)
-        .context("a short /proc/<pid>/stat")?
-        .iter()
-        .map(|field| field.parse::<u64>().context("a number in /proc/<pid>/stat"))
-        .sum()
+    let field = |index: usize| -> Result<u64> {
+        Ok(fields
+            .get(index)
+            .context("a short /proc/<pid>/stat")?
+            .parse()?)
+    };
+    Ok(Ticks {
+        living: field(11)? + field(12)?,
+        ended: field(13)? + field(14)?,
+    })
 }
 
 fn children() -> Result<BTreeMap<u32, Vec<u32>>> {

@@ -58,11 +58,8 @@ impl Stack {
             .processes()
             .into_iter()
             .filter_map(|process| {
-                let name = process
-                    .name()
-                    .trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
                 Some(Named {
-                    name: name.to_owned(),
+                    name: short(process.name()),
                     pid: process.pid()?,
                 })
             })
@@ -90,4 +87,11 @@ impl Stack {
             suite.stop().await;
         }
     }
+}
+
+/// `Kafka` → `kafka`, `chat-gateway-2` → `chat-gateway`, `local-aws (…)` → `local-aws`.
+fn short(name: &str) -> String {
+    let name = name.split([' ', '(']).next().unwrap_or_default();
+    name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-')
+        .to_lowercase()
 }
