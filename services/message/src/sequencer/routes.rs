@@ -8,7 +8,7 @@ use std::time::Duration;
 use events::redis_keys;
 use ids::{ConversationId, UserId};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError, Script};
+use redis::{Client, ErrorKind, RedisError, Script, ServerErrorKind};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -184,8 +184,6 @@ impl Routes {
         let users: Vec<_> = users.iter().collect();
         for chunk in users.chunks(PIPELINE_USERS) {
             let mut pipeline = redis::pipe();
-            // Once per pipeline: a Redis that restarted has forgotten the script.
-            pipeline.load_script(&self.inner.note_and_find).ignore();
             for (user, changed) in chunk {
                 let mut call = self.inner.note_and_find.prepare_invoke();
                 call.key(redis_keys::sockets(**user))
@@ -197,7 +195,18 @@ impl Routes {
                 }
                 pipeline.invoke_script(&call);
             }
-            let answers: Vec<Vec<String>> = pipeline.query_async(&mut connection).await?;
+            let first_try = pipeline.query_async(&mut connection).await;
+            let answers: Vec<Vec<String>> = match first_try {
+                // A Redis that restarted has forgotten the script. Noting twice is harmless.
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    self.inner
+                        .note_and_find
+                        .load_async(&mut connection)
+                        .await?;
+                    pipeline.query_async(&mut connection).await?
+                }
+                answers => answers?,
+            };
             for ((user, _), fields) in chunk.iter().zip(answers) {
                 let mut partitions: Vec<u32> = fields
                     .iter()

@@ -19,6 +19,7 @@ mod tables;
 mod write;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -26,6 +27,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
 use serde::Deserialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use read::EntryRange;
 pub use write::RowSet;
@@ -81,7 +83,13 @@ pub struct Store {
     client: Client,
     messages: String,
     conversations: String,
+    /// Places for writes in flight, over all partitions. While one waits, its next batch grows: a store
+    /// that is slow gets fewer and larger requests, not more.
+    writes: Arc<Semaphore>,
 }
+
+/// Writes in flight at once.
+const WRITES_AT_ONCE: usize = 16;
 
 impl Store {
     /// A client with the credentials of the environment. Connects at the first call.
@@ -91,8 +99,8 @@ impl Store {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(2))
-                    .operation_attempt_timeout(Duration::from_secs(3))
-                    .operation_timeout(Duration::from_secs(8))
+                    .operation_attempt_timeout(Duration::from_secs(10))
+                    .operation_timeout(Duration::from_secs(25))
                     .build(),
             )
             .retry_config(RetryConfig::standard().with_max_attempts(3));
@@ -109,6 +117,14 @@ impl Store {
             client,
             messages: format!("{table_prefix}messages"),
             conversations: format!("{table_prefix}conversations"),
+            writes: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
         }
+    }
+
+    async fn place_for_a_write(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        self.writes
+            .acquire()
+            .await
+            .map_err(|_| StoreError::Unavailable("stopping".to_owned()))
     }
 }

@@ -105,12 +105,14 @@ impl Store {
             items.entry(table.clone()).or_default().push(request.clone());
         }
         for attempt in 0..8u32 {
+            let place = self.place_for_a_write().await?;
             let answer = self
                 .client
                 .batch_write_item()
                 .set_request_items(Some(items))
                 .send()
                 .await?;
+            drop(place);
             items = answer.unprocessed_items.unwrap_or_default();
             if items.is_empty() {
                 return Ok(());
@@ -139,6 +141,7 @@ impl Store {
     }
 
     async fn put_head(&self, conversation: ConversationId, head: &Head) -> Result<(), StoreError> {
+        let _place = self.place_for_a_write().await?;
         let put = self
             .client
             .put_item()
