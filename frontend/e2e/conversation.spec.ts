@@ -1,6 +1,10 @@
 import { expect, test } from '@playwright/test';
 import { Device, newAccount, newHandle } from './people';
 
+test.afterEach(async ({ browser }) => {
+  for (const context of browser.contexts()) await context.close();
+});
+
 test('two people on two gateways talk; a reload in the middle loses and doubles nothing', async ({
   browser,
 }) => {
@@ -73,7 +77,7 @@ test('a link to a group joins it, and everybody sees who came', async ({ browser
   await expect(ada.page.getByRole('heading', { name })).toBeVisible();
   await ben.signUp(newAccount('Ben'), `/group/${name}/connect`);
   await expect(ben.page.getByRole('heading', { name })).toBeVisible();
-  await expect(ada.page.getByText('Ben joined')).toBeVisible();
+  await expect(ada.page.getByRole('main').getByText('Ben joined')).toBeVisible();
   await expect(ada.page.getByText('2 members')).toBeVisible();
   await ben.write('I brought seeds');
   await ada.shows(['I brought seeds']);
@@ -82,7 +86,7 @@ test('a link to a group joins it, and everybody sees who came', async ({ browser
   await ben.page.getByRole('button', { name }).click();
   await ben.page.getByRole('button', { name: 'Leave this group' }).click();
   await expect(ben.page.getByRole('link', { name })).toHaveCount(0);
-  await expect(ada.page.getByText('Ben left')).toBeVisible();
+  await expect(ada.page.getByRole('main').getByText('Ben left')).toBeVisible();
 });
 
 test('what is read on one device is read on the other', async ({ browser }) => {

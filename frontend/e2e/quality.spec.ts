@@ -10,6 +10,10 @@ async function hasNoBarriers(page: Page): Promise<void> {
   expect(found).toEqual([]);
 }
 
+test.afterEach(async ({ browser }) => {
+  for (const context of browser.contexts()) await context.close();
+});
+
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`no barriers that can be found by a program (${colorScheme})`, async ({ browser }) => {
     const [adasAccount, bensAccount] = [newAccount('Ada'), newAccount('Ben')];
