@@ -24,7 +24,7 @@ fn schemas(document: &str) -> BTreeMap<String, BTreeSet<String>> {
             }
             6 => in_properties = key == "properties",
             8 if in_properties => {
-                schemas.get_mut(&schema).unwrap().insert(key);
+                schemas.entry(schema.clone()).or_default().insert(key);
             }
             _ => {}
         }

@@ -41,7 +41,11 @@ fn literals(source: &str, found: &mut BTreeSet<String>) {
             continue;
         }
         for literal in line.split('"').skip(1).step_by(2) {
-            if !literal.is_empty() && literal.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+            if !literal.is_empty()
+                && literal
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            {
                 found.insert(literal.to_owned());
             }
         }
@@ -49,15 +53,15 @@ fn literals(source: &str, found: &mut BTreeSet<String>) {
 }
 
 fn sources(folder: &Path, found: &mut BTreeSet<String>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs")
             // Names of metrics look like codes.
             && !path.ends_with("metrics.rs")
         {
-            literals(&std::fs::read_to_string(&path).unwrap(), found);
+            literals(&std::fs::read_to_string(&path).expect("a source"), found);
         }
     }
 }

@@ -10,5 +10,5 @@ fn root() -> PathBuf {
 }
 
 fn document(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap()
+    std::fs::read_to_string(root().join(path)).expect("the document")
 }
