@@ -76,7 +76,9 @@ pub fn pack_users<'a>(users: impl IntoIterator<Item = &'a UserId>) -> Vec<u8> {
 
 /// The users in [`Delivery::users`]; an incomplete last one is left out.
 pub fn unpack_users(packed: &[u8]) -> impl Iterator<Item = UserId> + '_ {
-    packed.chunks_exact(16).filter_map(|bytes| UserId::from_slice(bytes).ok())
+    packed
+        .chunks_exact(16)
+        .filter_map(|bytes| UserId::from_slice(bytes).ok())
 }
 
 /// Names of what Redis holds. The hash tag keeps what belongs to one person on one node of a cluster.

@@ -273,9 +273,6 @@ mod tests {
         let id = UserId::generate(&Clock::system());
         assert_eq!(UserId::parse(&id.to_string()), Ok(id));
         assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{id}\""));
-        assert_eq!(
-            UserId::parse(&format!("urn:uuid:{id}")),
-            Err(InvalidId)
-        );
+        assert_eq!(UserId::parse(&format!("urn:uuid:{id}")), Err(InvalidId));
     }
 }

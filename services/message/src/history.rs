@@ -278,7 +278,9 @@ impl History {
                     from: mark.max(joined) + 1,
                     to: last,
                 };
-                self.store.count_by_others(conversation, user, range).await?
+                self.store
+                    .count_by_others(conversation, user, range)
+                    .await?
             }
             None => 0,
         };

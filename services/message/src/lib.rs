@@ -112,7 +112,10 @@ pub async fn run(
                 hears.store(ready, Ordering::Relaxed);
             }),
     );
-    lifecycle.spawn("sequencer", app.sequencer(&config)?.run(lifecycle.stopping()));
+    lifecycle.spawn(
+        "sequencer",
+        app.sequencer(&config)?.run(lifecycle.stopping()),
+    );
     lifecycle.ready().set(true);
     Ok(())
 }

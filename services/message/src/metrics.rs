@@ -4,8 +4,14 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Gives each metric its unit and its sentence.
 pub fn describe() {
-    describe_gauge!("message_partitions_owned", "Partitions of the log that this pod applies");
-    describe_histogram!("message_batch_records", "Records of the log applied together");
+    describe_gauge!(
+        "message_partitions_owned",
+        "Partitions of the log that this pod applies"
+    );
+    describe_histogram!(
+        "message_batch_records",
+        "Records of the log applied together"
+    );
     describe_histogram!(
         "message_batch_store_seconds",
         Unit::Seconds,
@@ -21,11 +27,32 @@ pub fn describe() {
         Unit::Seconds,
         "From the broker's stamp of a record to its being told"
     );
-    describe_counter!("message_batch_retries_total", "Tries of a batch that failed: a server was away or refused");
-    describe_counter!("message_store_unprocessed_total", "Batches that DynamoDB took in part");
-    describe_counter!("message_heads_overtaken_total", "Heads that another owner had stored already");
-    describe_counter!("message_records_set_aside_total", "Records of the log that can't be applied: look at them");
-    describe_counter!("message_membership_gaps_total", "Versions of a membership that are missing: look at them");
-    describe_counter!("message_route_lookups_failed_total", "Look-ups of sockets that Redis didn't answer");
-    describe_counter!("message_index_repairs_total", "Times that the index of changes began again");
+    describe_counter!(
+        "message_batch_retries_total",
+        "Tries of a batch that failed: a server was away or refused"
+    );
+    describe_counter!(
+        "message_store_unprocessed_total",
+        "Batches that DynamoDB took in part"
+    );
+    describe_counter!(
+        "message_heads_overtaken_total",
+        "Heads that another owner had stored already"
+    );
+    describe_counter!(
+        "message_records_set_aside_total",
+        "Records of the log that can't be applied: look at them"
+    );
+    describe_counter!(
+        "message_membership_gaps_total",
+        "Versions of a membership that are missing: look at them"
+    );
+    describe_counter!(
+        "message_route_lookups_failed_total",
+        "Look-ups of sockets that Redis didn't answer"
+    );
+    describe_counter!(
+        "message_index_repairs_total",
+        "Times that the index of changes began again"
+    );
 }

@@ -10,7 +10,11 @@ use crate::people::{history, next, stage, text};
 async fn two_people_on_two_gateways_read_each_other_once_and_in_order() {
     let stage = stage().await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
-    let conversation = ada.open_direct(ben.user_id()).await.unwrap().conversation_id;
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
     let (from_ada, mut to_ada) = stage.session_on(0, Format::Json, &ada);
     let (from_ben, mut to_ben) = stage.session_on(1, Format::Protobuf, &ben);
 
@@ -51,7 +55,11 @@ async fn two_people_on_two_gateways_read_each_other_once_and_in_order() {
 async fn a_message_sent_again_by_any_interface_is_stored_once() {
     let stage = stage().await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
-    let conversation = ada.open_direct(ben.user_id()).await.unwrap().conversation_id;
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
     let id = ada.new_client_message_id();
     let draft = Draft::text("once");
     let (first, second) = tokio::join!(
@@ -74,16 +82,19 @@ async fn a_message_sent_again_by_any_interface_is_stored_once() {
     request
         .metadata_mut()
         .insert("authorization", bearer.parse().unwrap());
-    let outcome = grpc.send_message(request).await.unwrap().into_inner().outcome;
+    let outcome = grpc
+        .send_message(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .outcome;
     assert_eq!(
         outcome,
         Some(send_message_response::Outcome::Accepted(first.clone()))
     );
 
     let (from_ada, mut to_ada) = stage.session_on(0, Format::Json, &ada);
-    from_ada
-        .try_resend(conversation, id, draft, 1)
-        .unwrap();
+    from_ada.try_resend(conversation, id, draft, 1).unwrap();
     let number = next(&mut to_ada, |update| match update {
         Update::Acknowledged { number, .. } => Some(number),
         _ => None,
@@ -108,10 +119,7 @@ async fn there_is_one_conversation_for_two_people_also_when_both_open_it_at_once
         ada.open_direct(ben.user_id()),
         ben.open_direct(ada.user_id())
     );
-    assert_eq!(
-        one.unwrap().conversation_id,
-        other.unwrap().conversation_id
-    );
+    assert_eq!(one.unwrap().conversation_id, other.unwrap().conversation_id);
     let list = ben.conversations(None, 10).await.unwrap();
     assert_eq!(list.items.len(), 1);
 }
@@ -121,11 +129,7 @@ async fn a_group_is_joined_by_name_and_shows_what_comes_after() {
     let stage = stage().await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let name = format!("group-{}", ada.user_id().as_uuid().simple());
-    let group = ada
-        .create_group(&name, &[])
-        .await
-        .unwrap()
-        .conversation_id;
+    let group = ada.create_group(&name, &[]).await.unwrap().conversation_id;
     let say = async |words: &str| {
         ada.send_message(group, ada.new_client_message_id(), &Draft::text(words))
             .await
@@ -149,12 +153,20 @@ async fn a_group_is_joined_by_name_and_shows_what_comes_after() {
 async fn a_session_that_comes_back_shows_what_it_missed() {
     let stage = stage().await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
-    let conversation = ada.open_direct(ben.user_id()).await.unwrap().conversation_id;
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
     let say = async |words: String| {
-        ada.send_message(conversation, ada.new_client_message_id(), &Draft::text(words))
-            .await
-            .unwrap()
-            .number
+        ada.send_message(
+            conversation,
+            ada.new_client_message_id(),
+            &Draft::text(words),
+        )
+        .await
+        .unwrap()
+        .number
     };
     let held = say("seen".to_owned()).await;
     for number in 0..250 {
@@ -180,7 +192,11 @@ async fn a_session_that_comes_back_shows_what_it_missed() {
 async fn the_badge_is_the_same_on_every_device_and_never_counts_ones_own() {
     let stage = stage().await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
-    let conversation = ada.open_direct(ben.user_id()).await.unwrap().conversation_id;
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
     let (_phone, mut to_phone) = stage.session_on(0, Format::Json, &ben);
     let (laptop, mut to_laptop) = stage.session_on(1, Format::Protobuf, &ben);
     let mut last = 0;
@@ -193,7 +209,11 @@ async fn the_badge_is_the_same_on_every_device_and_never_counts_ones_own() {
             .number;
     }
     let own = ben
-        .send_message(conversation, ben.new_client_message_id(), &Draft::text("hm"))
+        .send_message(
+            conversation,
+            ben.new_client_message_id(),
+            &Draft::text("hm"),
+        )
         .await
         .unwrap();
     let state = ben.states(&[conversation]).await.unwrap().remove(0);
@@ -224,7 +244,11 @@ async fn the_list_has_the_newest_first_with_its_last_message_and_count() {
     );
     let mut conversations = Vec::new();
     for other in [&ben, &cleo] {
-        let id = ada.open_direct(other.user_id()).await.unwrap().conversation_id;
+        let id = ada
+            .open_direct(other.user_id())
+            .await
+            .unwrap()
+            .conversation_id;
         other
             .send_message(id, other.new_client_message_id(), &Draft::text("hello"))
             .await
@@ -255,14 +279,15 @@ async fn the_list_has_the_newest_first_with_its_last_message_and_count() {
 async fn an_attachment_comes_back_as_it_went() {
     let stage = stage().await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
-    let conversation = ada.open_direct(ben.user_id()).await.unwrap().conversation_id;
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");
     std::fs::write(&path, b"what was written").unwrap();
-    let file = ada
-        .upload(conversation, &path, "text/plain")
-        .await
-        .unwrap();
+    let file = ada.upload(conversation, &path, "text/plain").await.unwrap();
     ada.send_message(
         conversation,
         ada.new_client_message_id(),
@@ -273,7 +298,10 @@ async fn an_attachment_comes_back_as_it_went() {
     )
     .await
     .unwrap();
-    let page = ben.entries(conversation, Position::Latest, 1).await.unwrap();
+    let page = ben
+        .entries(conversation, Position::Latest, 1)
+        .await
+        .unwrap();
     let Some(client::wire::entry::Change::Message(message)) = &page.entries[0].change else {
         panic!("a message");
     };

@@ -26,7 +26,12 @@ async fn killed_and_paused(process: impl Fn(&Suite) -> &Process) {
         process.resume().unwrap();
     })
     .await;
-    println!("{outcome:?}");
+    println!(
+        "{}: {} acknowledged, the slowest after {:?}",
+        process.name(),
+        outcome.acknowledged,
+        outcome.longest
+    );
     assert!(outcome.acknowledged >= 2_900);
 }
 

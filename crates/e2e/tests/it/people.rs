@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use client::wire::Entry;
-use client::{Api, Client, Format, Position, Registration, Session, SessionOptions, Update, Updates};
+use client::{
+    Api, Client, Format, Position, Registration, Session, SessionOptions, Update, Updates,
+};
 use ids::ConversationId;
 use local_stack::suite::{Options, Suite};
 use tokio::runtime::Runtime;
@@ -17,7 +19,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A suite in a folder of its own, which goes with it.
 pub struct Stage {
     pub suite: Suite,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Stage {
@@ -30,11 +32,10 @@ impl Stage {
             "100000".to_owned(),
         ));
         let suite = Suite::start(options).await.unwrap();
-        Self { suite, folder }
-    }
-
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+        Self {
+            suite,
+            _folder: folder,
+        }
     }
 
     /// Registers somebody nobody knows yet.
@@ -55,7 +56,12 @@ impl Stage {
     }
 
     /// A session on one particular gateway.
-    pub fn session_on(&self, gateway: usize, format: Format, person: &Client) -> (Session, Updates) {
+    pub fn session_on(
+        &self,
+        gateway: usize,
+        format: Format,
+        person: &Client,
+    ) -> (Session, Updates) {
         Session::start(
             person,
             SessionOptions {

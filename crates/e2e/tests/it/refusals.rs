@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use client::wire::{Hello, MarkRead, Send, client_frame, server_frame};
-use client::{Api, Client, Connection, Draft, Format, Incoming, Position, Session, SessionOptions, Update};
+use client::{
+    Api, Client, Connection, Draft, Format, Incoming, Position, Session, SessionOptions, Update,
+};
 use ids::ConversationId;
 use proto::message::message_service_client::MessageServiceClient;
 use proto::message::{GetStatesRequest, ListEntriesRequest, SendMessageRequest};
@@ -13,7 +15,11 @@ use crate::people::{PATIENCE, Stage, history, next, stage, text};
 
 async fn say(person: &Client, conversation: ConversationId, words: &str) -> client::Result<u64> {
     person
-        .send_message(conversation, person.new_client_message_id(), &Draft::text(words))
+        .send_message(
+            conversation,
+            person.new_client_message_id(),
+            &Draft::text(words),
+        )
         .await
         .map(|accepted| accepted.number)
 }
@@ -90,7 +96,11 @@ async fn a_stranger_gets_nothing_by_any_interface() {
         stage.person("ben").await,
         stage.person("eve").await,
     );
-    let conversation = ada.open_direct(ben.user_id()).await.unwrap().conversation_id;
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
     say(&ada, conversation, "between us").await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("between-us.txt");
@@ -106,7 +116,10 @@ async fn a_stranger_gets_nothing_by_any_interface() {
 
     // REST.
     let unknown = "conversation_unknown";
-    assert_eq!(code(eve.entries(conversation, Position::Latest, 10).await), unknown);
+    assert_eq!(
+        code(eve.entries(conversation, Position::Latest, 10).await),
+        unknown
+    );
     assert_eq!(code(say(&eve, conversation, "hello").await), unknown);
     assert_eq!(code(eve.mark_read(conversation, 1).await), unknown);
     assert_eq!(code(eve.conversation(conversation).await), unknown);
@@ -158,7 +171,10 @@ async fn a_stranger_gets_nothing_by_any_interface() {
             _ => None,
         })
         .await;
-        assert_eq!((refused.code.as_str(), refused.retry), ("not_a_member", false));
+        assert_eq!(
+            (refused.code.as_str(), refused.retry),
+            ("not_a_member", false)
+        );
     }
     socket
         .send(client_frame::Frame::MarkRead(MarkRead {
@@ -170,14 +186,24 @@ async fn a_stranger_gets_nothing_by_any_interface() {
 
     // Events: what is said now reaches Ben, and not Eve, whose next event is of her own.
     say(&ada, conversation, "still between us").await.unwrap();
-    let own = eve.open_direct(ada.user_id()).await.unwrap().conversation_id;
+    let own = eve
+        .open_direct(ada.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
     say(&ada, own, "hello Eve").await.unwrap();
     next(&mut to_eve, |update| match update {
-        Update::Shown { conversation: of, entry, .. } => {
+        Update::Shown {
+            conversation: of,
+            entry,
+            ..
+        } => {
             assert_eq!(of, own);
             (text(&entry) == Some("hello Eve")).then_some(())
         }
-        Update::State { conversation: of, .. } => {
+        Update::State {
+            conversation: of, ..
+        } => {
             assert_eq!(of, own);
             None
         }
@@ -185,7 +211,11 @@ async fn a_stranger_gets_nothing_by_any_interface() {
     })
     .await;
     assert_eq!(
-        history(&ben, conversation).await.iter().filter_map(text).count(),
+        history(&ben, conversation)
+            .await
+            .iter()
+            .filter_map(text)
+            .count(),
         2
     );
 }
@@ -195,7 +225,11 @@ async fn who_was_removed_neither_writes_nor_reads_what_came_after() {
     let stage = stage().await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let name = format!("removed-{}", ada.user_id().as_uuid().simple());
-    let group = ada.create_group(&name, &[ben.user_id()]).await.unwrap().conversation_id;
+    let group = ada
+        .create_group(&name, &[ben.user_id()])
+        .await
+        .unwrap()
+        .conversation_id;
     say(&ada, group, "together").await.unwrap();
     let path = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(path.path(), b"for members").unwrap();
@@ -230,16 +264,22 @@ async fn who_was_removed_neither_writes_nor_reads_what_came_after() {
     assert!(ben.download_url(file.file_id).await.is_err());
     assert!(ben.upload(group, path.path(), "text/plain").await.is_err());
     let listed = ben.all_conversations().await.unwrap();
-    assert!(listed.iter().all(|item| {
-        item.last_entry.as_ref().and_then(text) != Some("without Ben")
-    }));
+    assert!(
+        listed
+            .iter()
+            .all(|item| { item.last_entry.as_ref().and_then(text) != Some("without Ben") })
+    );
 }
 
 #[tokio::test]
 async fn bad_input_is_told_by_its_code_and_closes_nothing() {
     let stage = stage().await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
-    let conversation = ada.open_direct(ben.user_id()).await.unwrap().conversation_id;
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
     let mut socket = greeted(stage, &ada).await;
     let good = Send {
         conversation_id: conversation.to_string(),
@@ -250,13 +290,57 @@ async fn bad_input_is_told_by_its_code_and_closes_nothing() {
     };
     let nowhere = ConversationId::generate(&clock::Clock::system()).to_string();
     let faulty = [
-        (Send { text: String::new(), ..good.clone() }, "text_empty"),
-        (Send { text: "x".repeat(8_193), ..good.clone() }, "text_too_long"),
-        (Send { client_message_id: "7".to_owned(), ..good.clone() }, "client_message_id_invalid"),
-        (Send { conversation_id: "here".to_owned(), ..good.clone() }, "conversation_id_invalid"),
-        (Send { conversation_id: nowhere.clone(), attempt: 2, ..good.clone() }, "conversation_unknown"),
-        (Send { attachment_ids: vec!["a file".to_owned()], ..good.clone() }, "attachment_invalid"),
-        (Send { reply_to_number: 1_000, client_message_id: ada.new_client_message_id().to_string(), ..good.clone() }, "reply_to_invalid"),
+        (
+            Send {
+                text: String::new(),
+                ..good.clone()
+            },
+            "text_empty",
+        ),
+        (
+            Send {
+                text: "x".repeat(8_193),
+                ..good.clone()
+            },
+            "text_too_long",
+        ),
+        (
+            Send {
+                client_message_id: "7".to_owned(),
+                ..good.clone()
+            },
+            "client_message_id_invalid",
+        ),
+        (
+            Send {
+                conversation_id: "here".to_owned(),
+                ..good.clone()
+            },
+            "conversation_id_invalid",
+        ),
+        (
+            Send {
+                conversation_id: nowhere.clone(),
+                attempt: 2,
+                ..good.clone()
+            },
+            "conversation_unknown",
+        ),
+        (
+            Send {
+                attachment_ids: vec!["a file".to_owned()],
+                ..good.clone()
+            },
+            "attachment_invalid",
+        ),
+        (
+            Send {
+                reply_to_number: 1_000,
+                client_message_id: ada.new_client_message_id().to_string(),
+                ..good.clone()
+            },
+            "reply_to_invalid",
+        ),
     ];
     for (send, expected) in faulty {
         socket.send(client_frame::Frame::Send(send)).await.unwrap();
@@ -277,13 +361,20 @@ async fn bad_input_is_told_by_its_code_and_closes_nothing() {
         assert_eq!(told, "frame_malformed");
     }
     // After all that the socket still works, and so does the id that nothing was stored under.
-    socket.send(client_frame::Frame::Send(good.clone())).await.unwrap();
+    socket
+        .send(client_frame::Frame::Send(good.clone()))
+        .await
+        .unwrap();
     let number = answer(&mut socket, |frame| match frame {
         server_frame::Frame::Entry(entry) if text(&entry) == Some("good") => Some(entry.number),
         _ => None,
     })
     .await;
-    let other = Send { text: "something else".to_owned(), attempt: 2, ..good };
+    let other = Send {
+        text: "something else".to_owned(),
+        attempt: 2,
+        ..good
+    };
     socket.send(client_frame::Frame::Send(other)).await.unwrap();
     let refused = answer(&mut socket, |frame| match frame {
         server_frame::Frame::Refused(refused) => Some(refused.code),
@@ -296,7 +387,10 @@ async fn bad_input_is_told_by_its_code_and_closes_nothing() {
 
     let id = ada.new_client_message_id();
     let too_long = Draft::text("x".repeat(8_193));
-    assert_eq!(code(ada.send_message(conversation, id, &too_long).await), "text_too_long");
+    assert_eq!(
+        code(ada.send_message(conversation, id, &too_long).await),
+        "text_too_long"
+    );
 }
 
 #[tokio::test]
@@ -357,12 +451,14 @@ async fn without_a_token_there_is_nothing() {
 
 #[tokio::test]
 async fn peers_alone_reach_the_internal_port() {
-    use proto::message::message_internal_service_client::MessageInternalServiceClient;
     use proto::message::GetHeadsRequest;
+    use proto::message::message_internal_service_client::MessageInternalServiceClient;
     let stage = stage().await;
     let ada = stage.person("ada").await;
     let url = stage.suite.messages[0].internal_url();
-    let mut internal = MessageInternalServiceClient::connect(url.clone()).await.unwrap();
+    let mut internal = MessageInternalServiceClient::connect(url.clone())
+        .await
+        .unwrap();
     let status = internal
         .get_heads(with_token(GetHeadsRequest::default(), &ada))
         .await
@@ -415,12 +511,27 @@ async fn no_log_holds_a_secret_a_token_or_what_was_said() {
         })
         .await
         .unwrap();
-    assert!(api.sign_in("very.particular@example.org", "wrong but particular", "test").await.is_err());
+    assert!(
+        api.sign_in(
+            "very.particular@example.org",
+            "wrong but particular",
+            "test"
+        )
+        .await
+        .is_err()
+    );
     let ben = stage.person("ben").await;
-    let conversation = ada.open_direct(ben.user_id()).await.unwrap().conversation_id;
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
     say(&ada, conversation, words).await.unwrap();
     let (session, mut updates) = stage.session_on(0, Format::Json, &ada);
-    session.send(conversation, Draft::text(words)).await.unwrap();
+    session
+        .send(conversation, Draft::text(words))
+        .await
+        .unwrap();
     next(&mut updates, |update| {
         matches!(update, Update::Acknowledged { .. }).then_some(())
     })

@@ -54,7 +54,9 @@ fn device(
                     .insert(client_message_id, (number, Instant::now()));
                 assert!(again.is_none_or(|(first, _)| first == number));
             }
-            Update::Refused { code, detail, .. } => screen.refused.push(format!("{code}: {detail}")),
+            Update::Refused { code, detail, .. } => {
+                screen.refused.push(format!("{code}: {detail}"))
+            }
             Update::Reset { .. } => screen.resets += 1,
             _ => {}
         }
@@ -73,9 +75,17 @@ pub struct Outcome {
 /// Ada writes to Ben [`RATE`] messages a second for `duration` while `fault` happens. Afterwards every
 /// message is acknowledged, in the history once, numbered without a gap, and on the screens of Ben and of
 /// Ada's other device in order; and Ben's badge is right.
-pub async fn steady_chat(stage: &Stage, duration: Duration, fault: impl Future<Output = ()>) -> Outcome {
+pub async fn steady_chat(
+    stage: &Stage,
+    duration: Duration,
+    fault: impl Future<Output = ()>,
+) -> Outcome {
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
-    let conversation = ada.open_direct(ben.user_id()).await.unwrap().conversation_id;
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
     let (session, adas) = device(stage, &ada, Format::Json, (conversation, 1));
     let (_other, adas_other) = device(stage, &ada, Format::Protobuf, (conversation, 1));
     let (_bens, bens) = device(stage, &ben, Format::Protobuf, (conversation, 1));
@@ -100,7 +110,12 @@ pub async fn steady_chat(stage: &Stage, duration: Duration, fault: impl Future<O
     // Everything settles by itself: nobody reloads, nobody sends anything more.
     let deadline = Instant::now() + SETTLED_WITHIN;
     let complete = |screen: &Screen| {
-        screen.shown.iter().filter(|entry| text(entry).is_some()).count() >= sent.len()
+        screen
+            .shown
+            .iter()
+            .filter(|entry| text(entry).is_some())
+            .count()
+            >= sent.len()
     };
     loop {
         let acknowledged = adas.lock().unwrap().acknowledged.len();
@@ -133,20 +148,26 @@ pub async fn steady_chat(stage: &Stage, duration: Duration, fault: impl Future<O
         .filter_map(|entry| text(entry).map(|words| (words, entry.number)))
         .collect();
     assert_eq!(stored.len(), sent.len(), "each message once");
-    let screen = adas.lock().unwrap();
-    assert!(screen.refused.is_empty(), "{:?}", screen.refused);
-    let mut longest = Duration::ZERO;
-    for (number, (id, sent_at)) in &sent {
-        let (acknowledged, at) = screen.acknowledged[id];
-        longest = longest.max(at - *sent_at);
-        assert_eq!(
-            acknowledged,
-            stored[format!("message {number}").as_str()],
-            "acknowledged as it is stored"
-        );
-    }
-    drop(screen);
-    for (name, screen) in [("Ada", &adas), ("Ada's other device", &adas_other), ("Ben", &bens)] {
+    let longest = {
+        let screen = adas.lock().unwrap();
+        assert!(screen.refused.is_empty(), "{:?}", screen.refused);
+        let mut longest = Duration::ZERO;
+        for (number, (id, sent_at)) in &sent {
+            let (acknowledged, at) = screen.acknowledged[id];
+            longest = longest.max(at - *sent_at);
+            assert_eq!(
+                acknowledged,
+                stored[format!("message {number}").as_str()],
+                "acknowledged as it is stored"
+            );
+        }
+        longest
+    };
+    for (name, screen) in [
+        ("Ada", &adas),
+        ("Ada's other device", &adas_other),
+        ("Ben", &bens),
+    ] {
         let screen = screen.lock().unwrap();
         assert_eq!(screen.resets, 0, "{name} was told to start anew");
         assert_eq!(screen.shown, entries[1..], "what {name} saw");
@@ -154,7 +175,10 @@ pub async fn steady_chat(stage: &Stage, duration: Duration, fault: impl Future<O
 
     let state = ben.states(&[conversation]).await.unwrap().remove(0);
     assert_eq!(state.unread_count, sent.len() as u64);
-    let state = ben.mark_read(conversation, state.head_number).await.unwrap();
+    let state = ben
+        .mark_read(conversation, state.head_number)
+        .await
+        .unwrap();
     assert_eq!(state.unread_count, 0);
     Outcome {
         acknowledged: sent.len(),

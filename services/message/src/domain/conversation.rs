@@ -244,10 +244,7 @@ pub enum Told {
     /// Everybody in `to` gets the entry; its origin takes it as the acknowledgement.
     Entry { to: Vec<UserId>, entry: Entry },
     /// Only the origin: the message had been decided before, or is refused.
-    Outcome {
-        key: IdKey,
-        outcome: Outcome,
-    },
+    Outcome { key: IdKey, outcome: Outcome },
     /// The reader's devices (and the origin) learn where the reader stands now.
     Standing { reader: UserId },
     /// Only the origin: nothing that anybody has to learn.

@@ -7,7 +7,7 @@ use ids::ConversationId;
 use problem::{Kind, Problem};
 use proto::Message as _;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureRecord};
+use rdkafka::producer::FutureRecord;
 
 use super::{Resolution, Waiters};
 
@@ -79,6 +79,9 @@ impl Log {
             .send(record, Duration::from_secs(1))
             .await
             .map_err(|(error, _)| error)?;
-        waiter.wait(ANSWER_TIMEOUT).await.ok_or(AppendError::NoAnswer)
+        waiter
+            .wait(ANSWER_TIMEOUT)
+            .await
+            .ok_or(AppendError::NoAnswer)
     }
 }

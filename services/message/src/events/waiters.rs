@@ -125,7 +125,10 @@ impl Waiters {
             match end {
                 Ok((_, end)) => break end,
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "waiting for Kafka");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "waiting for Kafka"
+                    );
                     tokio::select! {
                         () = stopping.cancelled() => return Ok(()),
                         () = tokio::time::sleep(Duration::from_millis(500)) => {}

@@ -109,7 +109,10 @@ impl Sequencer {
             match self.store.epoch().await {
                 Ok(epoch) => break epoch,
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "waiting for DynamoDB");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "waiting for DynamoDB"
+                    );
                     tokio::select! {
                         () = stopping.cancelled() => return Ok(()),
                         () = tokio::time::sleep(Duration::from_secs(1)) => {}
@@ -228,7 +231,11 @@ impl Sequencer {
                 match Owner::begin(store.clone(), partition, epoch, Arc::clone(&log_end)).await {
                     Ok(owner) => break owner,
                     Err(error) => {
-                        tracing::warn!(partition, error = &error as &dyn std::error::Error, "waiting for DynamoDB");
+                        tracing::warn!(
+                            partition,
+                            error = &error as &dyn std::error::Error,
+                            "waiting for DynamoDB"
+                        );
                         tokio::select! {
                             () = revoked.cancelled() => return Ok(()),
                             () = tokio::time::sleep(Duration::from_millis(500)) => {}
@@ -247,7 +254,11 @@ impl Sequencer {
             .run(queue, |offset| {
                 // Fails only when the partition is no longer ours: then it isn't ours to say.
                 if let Err(error) = consumer.store_offset(LOG_TOPIC, partition, offset) {
-                    tracing::debug!(partition, error = &error as &dyn std::error::Error, "offset not kept");
+                    tracing::debug!(
+                        partition,
+                        error = &error as &dyn std::error::Error,
+                        "offset not kept"
+                    );
                 }
             })
             .await

@@ -60,8 +60,7 @@ pub enum OwnerError {
     /// The log isn't the one that the store was written from.
     #[error(
         "conversation {conversation} was applied up to {applied:?}, but the log of this epoch \
-         ({epoch}) ends at {end}: it was made anew or lost its end. Run `message begin-epoch`, then \
-         `conversation republish`."
+         ({epoch}) ends at {end}: it was made anew or lost its end. Run `message begin-epoch`."
     )]
     ForeignLog {
         conversation: ConversationId,
@@ -157,7 +156,11 @@ impl Owner {
     ///
     /// # Errors
     /// When something can't be fetched, or the log isn't the store's.
-    pub async fn prepare(&mut self, raw: &[RawRecord], now_unix_ms: i64) -> Result<Prepared, OwnerError> {
+    pub async fn prepare(
+        &mut self,
+        raw: &[RawRecord],
+        now_unix_ms: i64,
+    ) -> Result<Prepared, OwnerError> {
         self.batch += 1;
         let mut records = Vec::with_capacity(raw.len());
         for record in raw {
@@ -183,8 +186,10 @@ impl Owner {
                     if let Some(key) = loaded.state.must_look_up(submission) {
                         wanted_ids.push((record.conversation, key));
                     } else if already {
-                        wanted_ids
-                            .push((record.conversation, (submission.sender, submission.client_message_id)));
+                        wanted_ids.push((
+                            record.conversation,
+                            (submission.sender, submission.client_message_id),
+                        ));
                     }
                     // The author's devices are told where the author stands.
                     if !loaded.state.knows_mark_of(submission.sender) {
@@ -464,9 +469,11 @@ impl Owner {
                 Told::Nothing => {}
             }
         }
-        decided
-            .standings
-            .extend(standings.into_iter().map(|(conversation, user)| (conversation, user, None)));
+        decided.standings.extend(
+            standings
+                .into_iter()
+                .map(|(conversation, user)| (conversation, user, None)),
+        );
         for id in touched {
             let Some(loaded) = self.conversations.get(&id) else {
                 continue;

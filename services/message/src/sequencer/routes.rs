@@ -155,7 +155,8 @@ impl Routes {
         if users.is_empty() {
             return Some(HashMap::new());
         }
-        let resting = matches!(*self.inner.rest_until.lock().await, Some(until) if Instant::now() < until);
+        let resting =
+            matches!(*self.inner.rest_until.lock().await, Some(until) if Instant::now() < until);
         let answer = if resting {
             None
         } else {
@@ -163,7 +164,10 @@ impl Routes {
                 Ok(found) => Some(found),
                 Err(error) => {
                     metrics::counter!("message_route_lookups_failed_total").increment(1);
-                    tracing::warn!(error = &error as &dyn std::error::Error, "look-up of sockets failed");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "look-up of sockets failed"
+                    );
                     *self.inner.rest_until.lock().await = Some(Instant::now() + REST_AFTER_FAILURE);
                     None
                 }
@@ -199,10 +203,7 @@ impl Routes {
             let answers: Vec<Vec<String>> = match first_try {
                 // A Redis that restarted has forgotten the script. Noting twice is harmless.
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    self.inner
-                        .note_and_find
-                        .load_async(&mut connection)
-                        .await?;
+                    self.inner.note_and_find.load_async(&mut connection).await?;
                     pipeline.query_async(&mut connection).await?
                 }
                 answers => answers?,
@@ -249,7 +250,10 @@ impl Routes {
         let values = match answer {
             Ok(values) => values,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "reading the changed-index failed");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "reading the changed-index failed"
+                );
                 return incomplete(cursor.to_owned());
             }
         };
@@ -300,7 +304,9 @@ impl Routes {
     pub async fn answers(&self) -> bool {
         let ping = async {
             let mut connection = self.connection().await?;
-            redis::cmd("PING").query_async::<String>(&mut connection).await
+            redis::cmd("PING")
+                .query_async::<String>(&mut connection)
+                .await
         };
         ping.await.is_ok()
     }

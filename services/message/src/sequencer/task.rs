@@ -124,11 +124,15 @@ impl PartitionTask {
         }
         self.owner.forget_quiet();
         if let Some(first) = batch.first() {
-            let age_ms = self.clock.unix_ms().saturating_sub(first.time_unix_ms.max(0) as u64);
+            let age_ms = self
+                .clock
+                .unix_ms()
+                .saturating_sub(first.time_unix_ms.max(0) as u64);
             metrics::histogram!("message_log_age_seconds").record(age_ms as f64 / 1_000.0);
         }
         metrics::histogram!("message_batch_records").record(batch.len() as f64);
-        metrics::histogram!("message_batch_store_seconds").record((stored_at - started).as_secs_f64());
+        metrics::histogram!("message_batch_store_seconds")
+            .record((stored_at - started).as_secs_f64());
         metrics::histogram!("message_batch_tell_seconds").record(stored_at.elapsed().as_secs_f64());
         Ok(ControlFlow::Continue(()))
     }
@@ -164,9 +168,16 @@ impl<'a> Pauses<'a> {
         }
     }
 
-    async fn after(&mut self, error: &(dyn std::error::Error + Send + Sync + 'static)) -> ControlFlow<()> {
+    async fn after(
+        &mut self,
+        error: &(dyn std::error::Error + Send + Sync + 'static),
+    ) -> ControlFlow<()> {
         metrics::counter!("message_batch_retries_total").increment(1);
-        tracing::warn!(partition = self.partition, error, "a batch waits and is tried again");
+        tracing::warn!(
+            partition = self.partition,
+            error,
+            "a batch waits and is tried again"
+        );
         let pause = rand::rng().random_range(self.next_ms / 2..=self.next_ms);
         self.next_ms = (self.next_ms * 2).min(LONGEST_PAUSE_MS);
         tokio::select! {

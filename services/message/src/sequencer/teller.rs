@@ -10,7 +10,7 @@ use proto::Message as _;
 use proto::event::ResyncAll;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureRecord};
+use rdkafka::producer::FutureRecord;
 
 use super::owner::Outgoing;
 use super::routes::Routes;
@@ -175,12 +175,14 @@ impl Teller {
                 ..Delivery::default()
             }],
         };
-        let told = try_join_all(
-            (0..self.gateways).map(|partition| self.produce(partition, &batch, None)),
-        )
-        .await;
+        let told =
+            try_join_all((0..self.gateways).map(|partition| self.produce(partition, &batch, None)))
+                .await;
         if let Err(error) = told {
-            tracing::warn!(error = &error as &dyn std::error::Error, "asking sockets to resync failed");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "asking sockets to resync failed"
+            );
             self.routes.mark_incomplete();
         } else {
             metrics::counter!("message_index_repairs_total").increment(1);

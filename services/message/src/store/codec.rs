@@ -91,7 +91,10 @@ pub fn position_key(prefix: &str, position: Position) -> String {
 
 pub fn entry_item(conversation: ConversationId, stored: &StoredEntry) -> Item {
     let mut row = item([
-        ("pk", bucket_key(conversation, bucket_of(stored.entry.number))),
+        (
+            "pk",
+            bucket_key(conversation, bucket_of(stored.entry.number)),
+        ),
         ("n", n(stored.entry.number)),
         ("entry", b(stored.entry.encode_to_vec())),
         ("epoch", n(stored.position.epoch)),
@@ -149,7 +152,10 @@ pub fn head_of(item: &Item) -> Result<Head, StoreError> {
 pub fn member_item(conversation: ConversationId, row: &MemberRow) -> Item {
     item([
         ("pk", s(conversation.to_string())),
-        ("sk", s(position_key(&member_prefix(row.user), row.position))),
+        (
+            "sk",
+            s(position_key(&member_prefix(row.user), row.position)),
+        ),
         ("user", b(row.user.to_vec())),
         ("number", n(row.number)),
         ("joined", AttributeValue::Bool(row.joined)),
@@ -160,7 +166,8 @@ pub fn member_item(conversation: ConversationId, row: &MemberRow) -> Item {
 
 pub fn member_of(item: &Item) -> Result<MemberRow, StoreError> {
     Ok(MemberRow {
-        user: UserId::from_slice(bytes(item, "user")?).map_err(|_| StoreError::Malformed("user"))?,
+        user: UserId::from_slice(bytes(item, "user")?)
+            .map_err(|_| StoreError::Malformed("user"))?,
         position: position(item)?,
         number: number(item, "number")?,
         joined: *item
@@ -173,7 +180,10 @@ pub fn member_of(item: &Item) -> Result<MemberRow, StoreError> {
 pub fn mark_item(conversation: ConversationId, row: &MarkRow) -> Item {
     item([
         ("pk", s(conversation.to_string())),
-        ("sk", s(format!("{}{:020}", mark_prefix(row.reader), row.number))),
+        (
+            "sk",
+            s(format!("{}{:020}", mark_prefix(row.reader), row.number)),
+        ),
         ("reader", b(row.reader.to_vec())),
         ("number", n(row.number)),
         ("at", n(row.time_unix_ms)),

@@ -42,7 +42,10 @@ impl RowSet {
             self.put(true, entry_item(conversation, stored))?;
         }
         if let Some((key, first)) = &rows.first_seen {
-            self.put(false, first_seen_item(conversation, *key, first, time_unix_ms))?;
+            self.put(
+                false,
+                first_seen_item(conversation, *key, first, time_unix_ms),
+            )?;
         }
         for member in &rows.members {
             self.put(false, member_item(conversation, member))?;
@@ -102,7 +105,10 @@ impl Store {
             } else {
                 &self.conversations
             };
-            items.entry(table.clone()).or_default().push(request.clone());
+            items
+                .entry(table.clone())
+                .or_default()
+                .push(request.clone());
         }
         for attempt in 0..8u32 {
             let place = self.place_for_a_write().await?;
@@ -147,9 +153,7 @@ impl Store {
             .put_item()
             .table_name(&self.conversations)
             .set_item(Some(head_item(conversation, head)))
-            .condition_expression(
-                "attribute_not_exists(pk) OR #e < :e OR (#e = :e AND #o < :o)",
-            )
+            .condition_expression("attribute_not_exists(pk) OR #e < :e OR (#e = :e AND #o < :o)")
             .expression_attribute_names("#e", "epoch")
             .expression_attribute_names("#o", "offset")
             .expression_attribute_values(":e", n(head.position.epoch))

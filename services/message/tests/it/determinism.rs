@@ -114,7 +114,10 @@ async fn a_paused_owner_that_wakes_up_late_writes_the_same_again() {
             Some(decided) => decided,
         };
         assert_eq!(
-            entries(&woken).iter().map(|entry| entry.number).collect::<Vec<_>>(),
+            entries(&woken)
+                .iter()
+                .map(|entry| entry.number)
+                .collect::<Vec<_>>(),
             [3, 4, 5],
             "woken before {woken_before}"
         );
@@ -123,7 +126,11 @@ async fn a_paused_owner_that_wakes_up_late_writes_the_same_again() {
         } else {
             write(&store, &woken).await;
         }
-        assert_eq!(store.dump().await.unwrap(), before, "woken before {woken_before}");
+        assert_eq!(
+            store.dump().await.unwrap(),
+            before,
+            "woken before {woken_before}"
+        );
         assert_eq!(head(&store, &log).await.last_number, 7);
     }
 }
@@ -232,7 +239,9 @@ async fn a_head_from_beyond_the_end_of_the_log_stops_the_owner() {
     let store = store().await;
     let (log, _, _) = small_log();
     finish(&mut owner(&store).await, &store, &log.records).await;
-    let mut of_new_topic = Owner::begin(store.clone(), 0, 1, log_ends_at(3)).await.unwrap();
+    let mut of_new_topic = Owner::begin(store.clone(), 0, 1, log_ends_at(3))
+        .await
+        .unwrap();
     let refused = of_new_topic.prepare(&log.records[..1], log.now_ms()).await;
     assert!(matches!(refused, Err(OwnerError::ForeignLog { .. })));
 }
@@ -243,7 +252,9 @@ async fn offsets_that_begin_again_in_a_new_epoch_are_applied() {
     let (log, ada, _) = small_log();
     finish(&mut owner(&store).await, &store, &log.records).await;
     assert_eq!(store.begin_epoch().await.unwrap(), 2);
-    let mut next = Owner::begin(store.clone(), 0, 2, log_ends_at(1)).await.unwrap();
+    let mut next = Owner::begin(store.clone(), 0, 2, log_ends_at(1))
+        .await
+        .unwrap();
     let mut new_log = TestLog::new();
     new_log.conversation = log.conversation;
     new_log.send(ada, "in the new log");
@@ -328,7 +339,9 @@ async fn unread_counts_are_those_of_the_store_wherever_memory_begins() {
             _ => None,
         })
         .unwrap();
-    let expected = (101..=301u64).filter(|number| (number - 2) % 3 != 0).count() as u64;
+    let expected = (101..=301u64)
+        .filter(|number| (number - 2) % 3 != 0)
+        .count() as u64;
     assert_eq!(state.unread_count, expected);
 }
 

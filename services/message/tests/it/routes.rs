@@ -30,7 +30,10 @@ async fn routes() -> Routes {
 /// As a gateway does it: the lease, then the time.
 async fn register(user: UserId) -> u64 {
     let mut connection = connection().await;
-    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await.unwrap();
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
     let now = seconds * 1_000 + micros / 1_000;
     let field = redis_keys::socket_field(2, BootId::generate(&Clock::system()));
     redis::cmd("HSET")
@@ -43,7 +46,10 @@ async fn register(user: UserId) -> u64 {
     now
 }
 
-fn noting(user: UserId, conversation: ConversationId) -> BTreeMap<UserId, BTreeSet<ConversationId>> {
+fn noting(
+    user: UserId,
+    conversation: ConversationId,
+) -> BTreeMap<UserId, BTreeSet<ConversationId>> {
     BTreeMap::from([(user, BTreeSet::from([conversation]))])
 }
 
@@ -64,7 +70,10 @@ async fn who_registers_before_the_look_up_is_found_by_it() {
     let routes = routes().await;
     let (user, conversation) = somebody();
     register(user).await;
-    let found = routes.note_and_find(&noting(user, conversation)).await.unwrap();
+    let found = routes
+        .note_and_find(&noting(user, conversation))
+        .await
+        .unwrap();
     assert_eq!(found[&user], [2]);
 }
 
@@ -73,7 +82,10 @@ async fn who_registers_after_the_look_up_finds_the_note() {
     let routes = routes().await;
     let (user, conversation) = somebody();
     let cursor = cursor(&routes, user).await;
-    let found = routes.note_and_find(&noting(user, conversation)).await.unwrap();
+    let found = routes
+        .note_and_find(&noting(user, conversation))
+        .await
+        .unwrap();
     assert!(found[&user].is_empty());
     register(user).await;
     let changes = routes.changes(user, &cursor).await;
@@ -109,12 +121,18 @@ async fn a_lease_that_ran_out_is_not_found() {
     let mut connection = connection().await;
     redis::cmd("HSET")
         .arg(redis_keys::sockets(user))
-        .arg(redis_keys::socket_field(2, BootId::generate(&Clock::system())))
+        .arg(redis_keys::socket_field(
+            2,
+            BootId::generate(&Clock::system()),
+        ))
         .arg(1_000)
         .exec_async(&mut connection)
         .await
         .unwrap();
-    let found = routes.note_and_find(&noting(user, conversation)).await.unwrap();
+    let found = routes
+        .note_and_find(&noting(user, conversation))
+        .await
+        .unwrap();
     assert!(found[&user].is_empty());
 }
 
@@ -123,7 +141,10 @@ async fn an_index_that_was_lost_says_so() {
     let routes = Routes::new(&url(1).await).unwrap();
     let (user, conversation) = somebody();
     let cursor = cursor(&routes, user).await;
-    routes.note_and_find(&noting(user, conversation)).await.unwrap();
+    routes
+        .note_and_find(&noting(user, conversation))
+        .await
+        .unwrap();
     let mut connection = redis::Client::open(url(1).await)
         .unwrap()
         .get_multiplexed_async_connection()
@@ -143,7 +164,12 @@ async fn an_index_that_was_lost_says_so() {
 async fn a_redis_that_does_not_answer_makes_the_index_incomplete() {
     let nowhere = Routes::new("redis://127.0.0.1:1").unwrap();
     let (user, conversation) = somebody();
-    assert!(nowhere.note_and_find(&noting(user, conversation)).await.is_none());
+    assert!(
+        nowhere
+            .note_and_find(&noting(user, conversation))
+            .await
+            .is_none()
+    );
     assert!(nowhere.is_incomplete());
     assert!(!nowhere.changes(user, "5").await.complete);
 }

@@ -3,7 +3,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use clock::Clock;
-use events::{LogRecord, MembershipChange, MoveReadMark, Origin, SendMessage, log_record, membership_change};
+use events::{
+    LogRecord, MembershipChange, MoveReadMark, Origin, SendMessage, log_record, membership_change,
+};
 use ids::{BootId, ClientMessageId, ConversationId, MessageId, UserId};
 use local_stack::servers::{Server, TestServers};
 use message::sequencer::owner::{Decided, LogEnd, Owner, RawRecord};
