@@ -1,5 +1,8 @@
 //! The message service on real servers.
 
+#[cfg(test)]
 mod determinism;
+#[cfg(test)]
 mod routes;
+#[cfg(test)]
 mod support;
