@@ -197,7 +197,7 @@ pub fn programs_dir() -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// When cargo fails; what it says has gone to standard error.
-pub fn build(packages: &[&str]) -> anyhow::Result<()> {
+pub fn build(programs: &[&str]) -> anyhow::Result<()> {
     if std::env::var_os("PARLANCE_PROGRAMS_ARE_BUILT").is_some() {
         return Ok(());
     }
@@ -205,18 +205,18 @@ pub fn build(packages: &[&str]) -> anyhow::Result<()> {
     let target = target.parent().context("there is no target folder")?;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
-        .arg("build")
-        .arg("--bins")
+        // Features are those of the whole workspace, whatever is built: one build serves all.
+        .args(["build", "--workspace"])
         .arg("--manifest-path")
         .arg(workspace_root().join("Cargo.toml"))
         .arg("--target-dir")
         .arg(target);
-    for package in packages {
-        command.args(["--package", package]);
+    for program in programs {
+        command.args(["--bin", program]);
     }
     let status = command.status().context("run cargo")?;
     if !status.success() {
-        bail!("cargo could not build {}", packages.join(", "));
+        bail!("cargo could not build {}", programs.join(", "));
     }
     Ok(())
 }

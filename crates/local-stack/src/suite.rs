@@ -24,7 +24,7 @@ use crate::servers::{
 };
 use data::DataFolder;
 
-/// The packages of the suite's programs.
+/// The programs of the suite that are built here.
 pub const PROGRAMS: [&str; 6] = [
     "local-aws",
     "account",

@@ -71,11 +71,11 @@ fn document_of(service: &str) -> anyhow::Result<String> {
 pub fn proto(write: bool) -> anyhow::Result<()> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
+        // Of the whole workspace, so that it shares the build with all other tests.
         .args([
             "test",
             "--quiet",
-            "--package",
-            "proto",
+            "--workspace",
             "--test",
             "bindings_are_fresh",
         ])

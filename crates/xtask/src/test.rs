@@ -88,31 +88,26 @@ fn count(outcome: anyhow::Result<Count>, what: &str) -> Count {
 }
 
 fn cargo_tests(only: Option<Only>) -> anyhow::Result<Count> {
-    // Once, here: the tests that start services take them as they are.
-    tracing::info!("building all programs");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let root = install::workspace_root();
     let target = install::programs_dir()?;
     let target = target.parent().context("there is no target folder")?;
-    let command = |task: &str| {
+    let command = || {
         let mut command = Command::new(&cargo);
         command
-            .args([task, "--workspace", "--target-dir"])
+            .args(["test", "--workspace", "--no-fail-fast", "--target-dir"])
             .arg(target)
-            .current_dir(&root);
+            .current_dir(install::workspace_root());
         command
     };
-    let status = command("build")
-        .arg("--bins")
-        .status()
-        .context("run cargo")?;
-    if !status.success() {
-        bail!("the programs could not be built");
+    tracing::info!("building all tests and programs");
+    let built = command().arg("--no-run").status().context("run cargo")?;
+    if !built.success() {
+        bail!("they could not be built");
     }
 
-    let mut tests = command("test");
+    let mut tests = command();
     tests
-        .arg("--no-fail-fast")
+        // Building the tests has built the programs that they start.
         .env("PARLANCE_PROGRAMS_ARE_BUILT", "1")
         .stdout(Stdio::piped());
     match only {
