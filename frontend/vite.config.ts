@@ -13,6 +13,8 @@ export default defineConfig({
     // A strict Content-Security-Policy allows files of this origin only.
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    // 160 kB on the way; a chat needs all of it at once.
+    chunkSizeWarningLimit: 600,
   },
   server: {
     proxy: {

@@ -1,9 +1,10 @@
 /** Names for ids, kept on the device and asked for in batches. */
 import { inBackground } from './background';
 import type { ClientDatabase } from './database';
-import type { EngineApi } from './ports';
+import { type EngineApi, SignedOut } from './ports';
 
 const STALE_AFTER_MS = 10 * 60_000;
+const AGAIN_AFTER_MS = 5_000;
 const BATCH = 100;
 
 export class People {
@@ -44,8 +45,10 @@ export class People {
         const people = await this.api.getUsers(missing);
         const fetched_at_ms = Date.now();
         await this.database.people.bulkPut(people.map((person) => ({ ...person, fetched_at_ms })));
-      } catch {
-        // Shown without a name until a later screen asks again.
+      } catch (error) {
+        if (error instanceof SignedOut) return;
+        // Shown without a name meanwhile.
+        setTimeout(() => this.want(missing), AGAIN_AFTER_MS);
         return;
       }
     }

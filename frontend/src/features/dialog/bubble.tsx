@@ -30,7 +30,7 @@ export function Bubble({
   const colour = own ? 'bg-own' : 'bg-other shadow-[0_1px_1px_rgb(0_0_0/0.05)]';
   const refused = bubble.state === 'refused' ? 'ring-1 ring-danger/60' : '';
   return (
-    <div className={`flex max-w-[min(34rem,82%)] flex-col ${own ? 'items-end self-end' : ''}`}>
+    <div className={`flex max-w-[min(34rem,86%)] flex-col ${own ? 'items-end self-end' : ''}`}>
       <article
         className={`relative w-fit max-w-full rounded-2xl px-3.5 py-2 ${corner} ${colour} ${refused}`}
         data-state={bubble.state}
@@ -39,10 +39,13 @@ export function Bubble({
         {bubble.attachmentIds.map((id) => (
           <Attachment key={id} fileId={id} />
         ))}
-        <p data-testid="text" className="whitespace-pre-wrap [overflow-wrap:anywhere]">
+        {/* An unseen copy of the time keeps its place at the end of the last line, or on one of its own. */}
+        <p
+          data-testid="text"
+          data-time={timeOfDay(bubble.timeMs)}
+          className={`whitespace-pre-wrap [overflow-wrap:anywhere] after:invisible after:ml-3 after:inline-block after:h-px after:text-xs after:tabular-nums after:content-[attr(data-time)] ${own ? 'after:mr-4' : ''}`}
+        >
           <Text text={bubble.text} />
-          {/* Keeps the end of the last line free for the time, or gives it a line of its own. */}
-          <span className={`inline-block h-px ${own ? 'w-22' : 'w-17'}`} />
         </p>
         <Footer bubble={bubble} own={own} />
       </article>
