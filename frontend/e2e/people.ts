@@ -46,6 +46,11 @@ export class Device {
     return device;
   }
 
+  /** How many sockets its tabs hold. */
+  get openSockets(): number {
+    return this.#sockets.size;
+  }
+
   async cutSockets(): Promise<void> {
     this.#isCut = true;
     for (const socket of this.#sockets) await socket.close({ code: 1011 });

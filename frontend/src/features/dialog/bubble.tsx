@@ -1,3 +1,4 @@
+import { memo } from 'react';
 import { useSignedIn } from '@/shared/session/context';
 import { AlertIcon, ClockIcon, TickIcon } from '@/shared/ui/icons';
 import { preciseTime, timeOfDay } from '@/shared/ui/time';
@@ -15,17 +16,27 @@ const REASONS: Record<string, string> = {
   client_message_id_conflict: 'It was changed after it was sent.',
 };
 
-export function Bubble({
-  bubble,
-  own,
-  author,
-  isLast,
-}: {
+interface Props {
   bubble: BubbleItem;
   own: boolean;
   author: string | undefined;
   isLast: boolean;
-}) {
+}
+
+/** Drawn again only if it would look different: each new message lists all bubbles anew. */
+export const Bubble = memo(PlainBubble, (before, after) => {
+  const [a, b] = [before.bubble, after.bubble];
+  return (
+    before.own === after.own &&
+    before.author === after.author &&
+    before.isLast === after.isLast &&
+    a.key === b.key &&
+    a.state === b.state &&
+    a.timeMs === b.timeMs
+  );
+});
+
+function PlainBubble({ bubble, own, author, isLast }: Props) {
   const corner = isLast ? (own ? 'rounded-br-md' : 'rounded-bl-md') : '';
   const colour = own ? 'bg-own' : 'bg-other shadow-[0_1px_1px_rgb(0_0_0/0.05)]';
   const refused = bubble.state === 'refused' ? 'ring-1 ring-danger/60' : '';

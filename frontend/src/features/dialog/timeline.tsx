@@ -35,7 +35,7 @@ export function Timeline({ timeline, people }: { timeline: TimelineData; people:
   const look = () => {
     const { current } = scroller;
     if (!current) return;
-    setAtBottom(current.scrollTop > -AT_BOTTOM_PX);
+    setAtBottom(isScrolledToEnd(current));
     const above = current.scrollHeight - current.clientHeight + current.scrollTop;
     if (!isComplete && above < NEAR_TOP_PX) showOlder();
   };
@@ -46,18 +46,13 @@ export function Timeline({ timeline, people }: { timeline: TimelineData; people:
     if (isPlaced.current || !isLoaded) return;
     isPlaced.current = true;
     divider.current?.scrollIntoView({ block: 'start' });
-    setAtBottom((scroller.current?.scrollTop ?? 0) > -AT_BOTTOM_PX);
+    setAtBottom(isScrolledToEnd(scroller.current));
   }, [isLoaded]);
 
   useEffect(() => {
-    if (
-      conversationId &&
-      hasAttention &&
-      isAtBottom &&
-      isPlaced.current &&
-      unread > 0 &&
-      newest > 0
-    ) {
+    if (!conversationId || !hasAttention || !isAtBottom || unread === 0 || newest === 0) return;
+    // The state may be older than the placing of this very render.
+    if (isPlaced.current && isScrolledToEnd(scroller.current)) {
       void engine.markRead(conversationId, newest);
     }
   }, [engine, conversationId, hasAttention, isAtBottom, unread, newest]);
@@ -123,6 +118,10 @@ export function Timeline({ timeline, people }: { timeline: TimelineData; people:
       )}
     </div>
   );
+}
+
+function isScrolledToEnd(scroller: HTMLElement | null): boolean {
+  return scroller !== null && scroller.scrollTop > -AT_BOTTOM_PX;
 }
 
 /** Where the unread began when the conversation was opened; it stays there while one reads on. */
