@@ -1,0 +1,4 @@
+//! The command line against the whole suite.
+
+#[cfg(test)]
+mod commands;
