@@ -484,9 +484,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_with_a_faulty_header_is_refused() {
+        type Change = fn(&mut Header);
         let account = account();
         let claims = account.claims();
-        let changes: [(&str, fn(&mut Header)); 5] = [
+        let changes: [(&str, Change); 5] = [
             ("no typ", |h| h.typ = None),
             ("another typ", |h| h.typ = Some("JWT".into())),
             ("no kid", |h| h.kid = None),

@@ -48,11 +48,10 @@ async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
             times.push(began.elapsed());
         }
     }
-    known.sort();
-    unknown.sort();
-    let (known, unknown) = (known[7], unknown[7]);
-    println!("median with an account {known:?}, without {unknown:?}");
-    assert!(unknown > known / 2 && known > unknown / 2);
+    // The fastest of each: what the machine does besides only ever adds.
+    let (known, unknown) = (known.iter().min().unwrap(), unknown.iter().min().unwrap());
+    println!("fastest with an account {known:?}, without {unknown:?}");
+    assert!(*unknown > *known / 2 && *known > *unknown / 2);
 }
 
 #[tokio::test]
