@@ -3,17 +3,20 @@
 //! librdkafka's defaults are not the Java client's: without idempotence a retry can reorder, the
 //! partitioner differs, and offsets are stored before a record is handled. What matters is set here.
 
+mod producer;
+
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::{ClientConfig, ClientContext};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::KafkaError;
-use rdkafka::producer::FutureProducer;
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, ClientContext};
 use serde::Deserialize;
+
+pub use producer::{Outcome, Outcomes, Producer, Waiter};
 
 /// The `[kafka]` section of a service's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -70,8 +73,6 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {}
 
-/// The producer of this crate's making.
-pub type Producer = FutureProducer<Context>;
 /// A consumer with this crate's [`Context`].
 pub type Consumer = rdkafka::consumer::StreamConsumer<Context>;
 
@@ -107,7 +108,8 @@ pub fn producer(
     client_id: &str,
     timeout: Duration,
 ) -> Result<Producer, KafkaError> {
-    base(settings, client_id)
+    let mut config = base(settings, client_id);
+    config
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("partitioner", "murmur2_random")
@@ -118,8 +120,8 @@ pub fn producer(
         .set("linger.ms", "2")
         .set("queue.buffering.max.messages", "100000")
         .set("queue.buffering.max.kbytes", "65536")
-        .set("message.max.bytes", "1000000")
-        .create_with_context(Context::default())
+        .set("message.max.bytes", "1000000");
+    Producer::new(&config)
 }
 
 /// The consumer group of the log: offsets are stored by hand, after a batch is done; a member that is
@@ -137,7 +139,10 @@ pub fn log_consumer(
         .set("group.id", group)
         .set("group.instance.id", instance)
         .set("partition.assignment.strategy", "cooperative-sticky")
-        .set("session.timeout.ms", session_timeout.as_millis().to_string())
+        .set(
+            "session.timeout.ms",
+            session_timeout.as_millis().to_string(),
+        )
         .set(
             "heartbeat.interval.ms",
             (session_timeout.as_millis() / 4).to_string(),

@@ -1,7 +1,7 @@
 //! What is built once, and shared by all sockets.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auth::{ServiceIdentity, TokenVerifier};
@@ -9,6 +9,7 @@ use clock::Clock;
 use governor::clock::Clock as _;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use ids::{BootId, SessionId, UserId};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use auth::Person;
@@ -17,7 +18,7 @@ use crate::config::{self, Config};
 use crate::domain::currency::Currency;
 use crate::domain::marks::Marks;
 use crate::domain::registry::{Left, Registry};
-use crate::events::log::{Log, Reports};
+use crate::events::log::{Log, LogParts};
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::store::registrations::{Registrar, Registrations};
@@ -46,19 +47,14 @@ pub struct App {
     limiter: DefaultKeyedRateLimiter<UserId>,
     next_number: AtomicU64,
     open: AtomicUsize,
-    draining: AtomicBool,
-}
-
-/// What has to run beside the sockets.
-pub struct Workers {
-    pub registrar: Registrar,
-    pub reports: Reports,
+    /// Cancelled when no socket is taken in any more.
+    pub draining: CancellationToken,
 }
 
 impl App {
     /// # Errors
     /// When a setting can't be used. Nothing is connected here.
-    pub fn new(config: &Config) -> anyhow::Result<(Arc<Self>, Workers)> {
+    pub fn new(config: &Config) -> anyhow::Result<(Arc<Self>, Registrar)> {
         config.check()?;
         let clock = Clock::system();
         let boot = BootId::generate(&clock);
@@ -74,17 +70,22 @@ impl App {
             registry.clone(),
             metrics.clone(),
         )?;
-        let (log, reports) = Log::new(
+        let marks = Arc::new(Marks::default());
+        let log = Log::new(
             kafka::producer(
                 &config.kafka,
                 &format!("chat-gateway-{partition}"),
                 kafka::LOG_TIMEOUT,
             )?,
-            settings.max_in_flight,
-            partition,
-            boot,
-            config.telemetry.sample_ratio,
-            metrics.clone(),
+            LogParts {
+                max_in_flight: settings.max_in_flight,
+                partition,
+                boot,
+                sample_ratio: config.telemetry.sample_ratio,
+                marks: marks.clone(),
+                clock: clock.clone(),
+                metrics: metrics.clone(),
+            },
         );
         let identity = ServiceIdentity::new(config.identity.clone())?;
         let quota =
@@ -100,16 +101,16 @@ impl App {
             registrations,
             currency: Currency::default(),
             log,
-            marks: Arc::new(Marks::default()),
+            marks,
             metrics,
             tasks: TaskTracker::new(),
             limiter: RateLimiter::keyed(quota),
             next_number: AtomicU64::new(1),
             open: AtomicUsize::new(0),
-            draining: AtomicBool::new(false),
+            draining: CancellationToken::new(),
             settings,
         };
-        Ok((Arc::new(app), Workers { registrar, reports }))
+        Ok((Arc::new(app), registrar))
     }
 
     /// A number for a new connection, unique within this boot.
@@ -142,7 +143,7 @@ impl App {
 
     /// A place for one more socket, given back when dropped. `None`: full, or about to stop.
     pub fn open_socket(self: &Arc<Self>) -> Option<OpenSocket> {
-        if self.is_draining() {
+        if self.draining.is_cancelled() {
             return None;
         }
         let before = self.open.fetch_add(1, Ordering::Relaxed);
@@ -153,14 +154,6 @@ impl App {
 
     pub fn open_sockets(&self) -> usize {
         self.open.load(Ordering::Relaxed)
-    }
-
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
-    }
-
-    pub fn begin_drain(&self) {
-        self.draining.store(true, Ordering::Release);
     }
 
     /// Takes a closed connection out; its user's lease goes with the last one.

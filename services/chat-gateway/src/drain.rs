@@ -13,7 +13,7 @@ use crate::domain::close::Close;
 use crate::domain::registry::SLOTS;
 
 /// For the goodbyes of the last sockets, and for the records on their way.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const LAST_WORDS: Duration = Duration::from_secs(4);
 
 /// Waits for the stop, then drains, then cancels `drained`: the workers that sockets need stay until
 /// then.
@@ -36,7 +36,7 @@ pub async fn drain(
 }
 
 async fn empty(app: &Arc<App>) {
-    app.begin_drain();
+    app.draining.cancel();
     let sockets = app.open_sockets();
     if sockets > 0 {
         tracing::info!(sockets, "draining");
@@ -58,7 +58,10 @@ async fn empty(app: &Arc<App>) {
     if timeout(LAST_WORDS, app.tasks.wait()).await.is_err() {
         tracing::warn!(sockets = app.open_sockets(), "sockets did not end in time");
     }
-    if timeout(LAST_WORDS, app.registrations.flush()).await.is_err() {
+    if timeout(LAST_WORDS, app.registrations.flush())
+        .await
+        .is_err()
+    {
         tracing::warn!("leases stay in Redis until they run out");
     }
     let log = app.clone();

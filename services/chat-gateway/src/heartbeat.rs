@@ -36,8 +36,7 @@ pub async fn beat(app: Arc<App>, stop: CancellationToken) -> anyhow::Result<()> 
 }
 
 fn beat_one(app: &App, connection: &Connection, now_unix_ms: u64) {
-    let good_until_ms =
-        connection.person().expires_unix_s * 1_000 + app.settings.token_grace_ms;
+    let good_until_ms = connection.person().expires_unix_s * 1_000 + app.settings.token_grace_ms;
     if now_unix_ms > good_until_ms {
         connection.queue.close(Close::TOKEN_INVALID);
     } else if connection.beat_in_silence() {

@@ -31,7 +31,7 @@ use telemetry::TelemetryGuard;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::app::{App, Workers};
+use crate::app::App;
 use crate::config::Config;
 
 pub use crate::http::document as openapi;
@@ -57,7 +57,7 @@ pub async fn run(
     lifecycle: Lifecycle,
     telemetry: &TelemetryGuard,
 ) -> anyhow::Result<()> {
-    let (app, Workers { registrar, reports }) = App::new(&config)?;
+    let (app, registrar) = App::new(&config)?;
     let consumer: kafka::Consumer =
         kafka::deliveries_consumer(&config.kafka, &format!("chat-gateway-{}", app.partition))
             .create_with_context(kafka::Context::default())
@@ -85,10 +85,7 @@ pub async fn run(
         events::deliveries::watch(app.clone(), consumer, drained.clone()),
     );
     lifecycle.spawn("registrar", registrar.run(reading, drained.clone()));
-    lifecycle.spawn(
-        "reports",
-        reports.run(app.marks.clone(), app.clock.clone(), drained.clone()),
-    );
+    lifecycle.spawn("log", events::log::watch(app.clone(), drained.clone()));
     lifecycle.spawn("heartbeats", heartbeat::beat(app.clone(), drained.clone()));
     lifecycle.spawn("marks", heartbeat::send_marks(app.clone(), drained));
 
@@ -100,9 +97,7 @@ pub async fn run(
         vec![
             (
                 "kafka",
-                serving::readiness_check(move || {
-                    std::future::ready(kafka.currency.is_current())
-                }),
+                serving::readiness_check(move || std::future::ready(kafka.currency.is_current())),
             ),
             (
                 // Only at the start: later, sockets live on without it.

@@ -1,6 +1,6 @@
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
 use chat_gateway::config::{Config, DEFAULTS, SERVICE};
+use clap::{Parser, Subcommand};
 use lifecycle::Lifecycle;
 use serving::Listeners;
 use std::time::Duration;

@@ -74,8 +74,8 @@ impl Metrics {
     }
 
     /// `gateway_refused_total{code}`: frames refused before the log, by stable code.
-    pub fn refused(code: &'static str) {
-        counter!("gateway_refused_total", "code" => code).increment(1);
+    pub fn refused(code: &str) {
+        counter!("gateway_refused_total", "code" => code.to_owned()).increment(1);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use auth::{Person, PeerChannel, PeerError, ServiceIdentity};
+use auth::{PeerChannel, PeerError, Person, ServiceIdentity};
 use ids::{ConversationId, SessionId, UserId};
 use moka::Expiry;
 use moka::sync::Cache;
@@ -59,7 +59,12 @@ pub struct Sessions {
 
 impl Sessions {
     fn new(peer: PeerChannel) -> Self {
-        let cache = |ttl| Cache::builder().max_capacity(CACHED).time_to_live(ttl).build();
+        let cache = |ttl| {
+            Cache::builder()
+                .max_capacity(CACHED)
+                .time_to_live(ttl)
+                .build()
+        };
         Self {
             peer: peer.with_deadline(QUICK),
             good: cache(SESSION_TTL),
@@ -198,9 +203,15 @@ impl Changes {
     /// What the client missed since `cursor`, or that it has to compare heads. `registered` is the
     /// cursor of the registration: good in either case, since what came after it comes here.
     pub async fn since(&self, cursor: String, person: &Person, registered: String) -> Resumed {
-        let request = self.peer.request(GetChangesRequest { cursor }, Some(person));
+        let request = self
+            .peer
+            .request(GetChangesRequest { cursor }, Some(person));
         let mut message = MessageInternalServiceClient::new(self.peer.channel());
-        match message.get_changes(request).await.map(|answer| answer.into_inner()) {
+        match message
+            .get_changes(request)
+            .await
+            .map(|answer| answer.into_inner())
+        {
             Ok(answer) if answer.complete => Resumed {
                 complete: true,
                 changed: answer.changed,

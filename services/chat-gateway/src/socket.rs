@@ -5,16 +5,15 @@
 //! read without watching for the order to close. Nothing is logged per frame.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::SinkExt as _;
-use ids::{ConnectionId, ConversationId, MessageId};
+use ids::{ClientMessageId, ConnectionId, ConversationId, MessageId};
 use problem::{Kind, Problem};
-use proto::socket::{
-    Error, Heartbeat, Hello, MarkRead, Refused, Send, Welcome, client_frame, server_frame,
-};
+use proto::socket::{Error, Heartbeat, Hello, MarkRead, Send, Welcome, client_frame, server_frame};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite;
 
@@ -22,14 +21,14 @@ use crate::app::{App, Connection, OpenSocket, Person};
 use crate::domain::close::Close;
 use crate::domain::connection::{NewConnection, Registration};
 use crate::domain::frame::{Format, Outgoing, Unreadable};
-use crate::domain::queue::Item;
+use crate::domain::queue::{Item, Writer};
 use crate::domain::send::{Attempt, Draft, RETRY_AFTER, try_again};
 use crate::events::log::Sender;
 use crate::metrics::Metrics;
 use crate::peers::Membership;
 
 /// How long a client may take to read the reason of a close.
-const GOODBYE: Duration = Duration::from_secs(2);
+const GOODBYE: Duration = Duration::from_secs(3);
 /// Faulty frames that are answered before `hello`; then the socket is closed.
 const FAULTS_BEFORE_HELLO: usize = 8;
 
@@ -106,7 +105,7 @@ async fn connect(ws: &mut WebSocket, format: Format, app: &Arc<App>) -> Result<E
     if app.peers.sessions.has_ended(connection.session) {
         return Err(End::Close(Close::SESSION_ENDED));
     }
-    if app.is_draining() {
+    if app.draining.is_cancelled() {
         return Err(End::Close(Close::DRAINING));
     }
     let cursor = app
@@ -141,7 +140,11 @@ async fn first_hello(ws: &mut WebSocket, format: Format, app: &App) -> Result<He
     let deadline = Instant::now() + Duration::from_millis(app.settings.hello_timeout_ms);
     for _ in 0..FAULTS_BEFORE_HELLO {
         let received = loop {
-            match timeout_at(deadline, ws.recv()).await {
+            let next = tokio::select! {
+                next = timeout_at(deadline, ws.recv()) => next,
+                () = app.draining.cancelled() => return Err(End::Close(Close::DRAINING)),
+            };
+            match next {
                 Err(_) => return Err(End::Close(Close::HELLO_EXPECTED)),
                 Ok(None) => return Err(End::Gone),
                 Ok(Some(Err(error))) => return Err(broken(error)),
@@ -257,6 +260,18 @@ async fn leave(mut ws: WebSocket, end: End) {
     let _ = timeout(GOODBYE, goodbye).await;
 }
 
+/// What is to be done about a frame.
+enum Next {
+    /// Nothing more: read the next one.
+    Read,
+    Answer(server_frame::Frame),
+    /// Send a heartbeat.
+    Beat,
+    Renew(Hello),
+    /// Ask whether the sender is a member, then send.
+    AskMembership(Box<Draft>),
+}
+
 /// An open, welcomed socket.
 struct Socket<'a> {
     ws: &'a mut WebSocket,
@@ -275,7 +290,11 @@ impl Socket<'_> {
                     Err(end) => Err(end),
                 },
                 received = self.ws.recv() => match received {
-                    Some(Ok(received)) => self.receive(received).await,
+                    Some(Ok(received)) => match self.receive(&received) {
+                        Next::Read => Ok(()),
+                        // Boxed: it is rare, and its size would stay with every socket.
+                        next => Box::pin(self.go_on(next)).await,
+                    },
                     Some(Err(error)) => Err(broken(error)),
                     None => Err(End::Gone),
                 },
@@ -292,12 +311,19 @@ impl Socket<'_> {
         if items.is_empty() {
             return Ok(());
         }
-        let connection = self.connection;
-        tokio::select! {
-            biased;
-            written = self.write_all(items) => written.map_err(|_| End::Gone),
-            close = connection.queue.closing() => Err(End::Close(close)),
+        let queue = &self.connection.queue;
+        let mut writing = pin!(self.write_all(items));
+        if let Some(written) = futures_util::future::poll_immediate(writing.as_mut()).await {
+            return written.map_err(|_| End::Gone);
         }
+        queue.set_writer(Writer::Stuck);
+        let end = tokio::select! {
+            biased;
+            written = writing => written.map_err(|_| End::Gone),
+            close = queue.closing() => Err(End::Close(close)),
+        };
+        queue.set_writer(Writer::Able);
+        end
     }
 
     async fn write_all(&mut self, items: VecDeque<Item>) -> Result<(), axum::Error> {
@@ -317,7 +343,9 @@ impl Socket<'_> {
                         frames += 1;
                         self.ws.feed(message(&heartbeat, format)).await?;
                     }
-                    self.ws.feed(Message::Ping(axum::body::Bytes::new())).await?;
+                    self.ws
+                        .feed(Message::Ping(axum::body::Bytes::new()))
+                        .await?;
                 }
             }
         }
@@ -343,89 +371,113 @@ impl Socket<'_> {
         Some(Outgoing::from(frame))
     }
 
-    async fn answer(&mut self, frame: server_frame::Frame) -> Result<(), End> {
-        let item = Item::Frame(Arc::new(Outgoing::from(frame)));
-        self.write(VecDeque::from([item])).await
-    }
-
-    async fn receive(&mut self, received: Message) -> Result<(), End> {
+    /// Handles what came, up to where something has to be waited for.
+    fn receive(&mut self, received: &Message) -> Next {
         self.connection.heard();
         if matches!(
             received,
             Message::Ping(_) | Message::Pong(_) | Message::Close(_)
         ) {
             // Answered by the WebSocket itself; after a close the next read is the end.
-            return Ok(());
+            return Next::Read;
         }
-        let frame = match decode(self.connection.format, &received) {
-            Ok(frame) => frame,
-            Err(unreadable) => {
-                self.app.metrics.unreadable_in.increment(1);
-                let error = error_frame(unreadable.code(), &unreadable.to_string(), "");
-                return self.answer(error).await;
+        let metrics = &self.app.metrics;
+        match decode(self.connection.format, received) {
+            Ok(client_frame::Frame::Send(send)) => {
+                metrics.sends_in.increment(1);
+                self.send(send)
             }
-        };
-        match frame {
-            client_frame::Frame::Send(send) => {
-                self.app.metrics.sends_in.increment(1);
-                match self.send(send).await {
-                    Ok(()) => Ok(()),
-                    Err(refused) => self.answer(server_frame::Frame::Refused(*refused)).await,
-                }
-            }
-            client_frame::Frame::MarkRead(mark) => {
-                self.app.metrics.marks_in.increment(1);
+            Ok(client_frame::Frame::MarkRead(mark)) => {
+                metrics.marks_in.increment(1);
                 match self.mark_read(&mark) {
-                    Ok(()) => Ok(()),
+                    Ok(()) => Next::Read,
                     Err((code, detail)) => {
                         Metrics::refused(code);
-                        self.answer(error_frame(code, detail, "mark_read")).await
+                        Next::Answer(error_frame(code, detail, "mark_read"))
                     }
                 }
             }
-            client_frame::Frame::Ping(_) => {
-                self.app.metrics.pings_in.increment(1);
-                self.write(VecDeque::from([Item::Beat])).await
+            Ok(client_frame::Frame::Ping(_)) => {
+                metrics.pings_in.increment(1);
+                Next::Beat
             }
-            client_frame::Frame::Hello(hello) => {
-                self.app.metrics.hellos_in.increment(1);
-                Box::pin(self.renew(hello)).await
+            Ok(client_frame::Frame::Hello(hello)) => {
+                metrics.hellos_in.increment(1);
+                Next::Renew(hello)
+            }
+            Err(unreadable) => {
+                metrics.unreadable_in.increment(1);
+                Next::Answer(error_frame(unreadable.code(), &unreadable.to_string(), ""))
             }
         }
     }
 
-    /// Puts a message on its way to the log. Its number comes back as a delivery.
-    async fn send(&mut self, send: Send) -> Result<(), Box<Refused>> {
-        let (app, connection) = (self.app, self.connection);
-        let draft = Draft::parse(send, app.clock.unix_ms())?;
-        let conversation = draft.conversation;
-        let client_message_id = draft.client_message_id;
-        let again = |code: &'static str, after| {
-            Metrics::refused(code);
-            connection.outbox().block(conversation);
-            Err(Box::new(try_again(conversation, client_message_id, code, after)))
-        };
-        if let Err(after) = app.admit_frame(connection.user) {
-            return again("rate_limited", after);
-        }
-        if !connection.outbox().admits(conversation, draft.restart) {
-            return again("retry", RETRY_AFTER);
-        }
-        if draft.attempt == Attempt::First {
-            match membership(app, connection, conversation).await {
-                Membership::Member | Membership::Unknown => {}
-                Membership::NotMember => {
-                    Metrics::refused("not_a_member");
-                    let detail = "You are not a member of this conversation.";
-                    return Err(Box::new(draft.refused("not_a_member", detail)));
-                }
-                Membership::NoConversation => {
-                    Metrics::refused("conversation_unknown");
-                    let detail = "There is no such conversation.";
-                    return Err(Box::new(draft.refused("conversation_unknown", detail)));
+    /// The part of a frame that has to be waited for. Later frames wait too, so that they stay in
+    /// order.
+    async fn go_on(&mut self, next: Next) -> Result<(), End> {
+        let answer = match next {
+            Next::Read => return Ok(()),
+            Next::Beat => return self.write(VecDeque::from([Item::Beat])).await,
+            Next::Answer(frame) => frame,
+            Next::Renew(hello) => match renew(self.app, self.connection, hello).await {
+                None => return Ok(()),
+                Some(frame) => frame,
+            },
+            Next::AskMembership(draft) => {
+                let (conversation, person) = (draft.conversation, self.connection.person());
+                let asked = self.app.peers.memberships.ask(conversation, &person);
+                let membership = asked.await;
+                match self.append_as(membership, draft) {
+                    Next::Answer(frame) => frame,
+                    _ => return Ok(()),
                 }
             }
+        };
+        let item = Item::Frame(Arc::new(Outgoing::from(answer)));
+        self.write(VecDeque::from([item])).await
+    }
+
+    /// Checks a message and puts it on its way to the log. Its number comes back as a delivery.
+    fn send(&self, send: Send) -> Next {
+        let (app, connection) = (self.app, self.connection);
+        let draft = match Draft::parse(send, app.clock.unix_ms()) {
+            Ok(draft) => Box::new(draft),
+            Err(refused) => {
+                Metrics::refused(&refused.code);
+                return Next::Answer(server_frame::Frame::Refused(*refused));
+            }
+        };
+        let (conversation, id) = (draft.conversation, draft.client_message_id);
+        if let Err(after) = app.admit_frame(connection.user) {
+            return self.refuse_for_now(conversation, id, "rate_limited", after);
         }
+        if !connection.outbox().admits(conversation, draft.restart) {
+            return self.refuse_for_now(conversation, id, "retry", RETRY_AFTER);
+        }
+        if draft.attempt == Attempt::Again {
+            return self.append(*draft);
+        }
+        match app.peers.memberships.known(conversation, connection.user) {
+            Some(membership) => self.append_as(membership, draft),
+            None => Next::AskMembership(draft),
+        }
+    }
+
+    fn append_as(&self, membership: Membership, draft: Box<Draft>) -> Next {
+        let (code, detail) = match membership {
+            Membership::Member | Membership::Unknown => return self.append(*draft),
+            Membership::NotMember => ("not_a_member", "You are not a member of this conversation."),
+            Membership::NoConversation => {
+                ("conversation_unknown", "There is no such conversation.")
+            }
+        };
+        Metrics::refused(code);
+        Next::Answer(server_frame::Frame::Refused(draft.refused(code, detail)))
+    }
+
+    fn append(&self, draft: Draft) -> Next {
+        let (app, connection) = (self.app, self.connection);
+        let (conversation, client_message_id) = (draft.conversation, draft.client_message_id);
         let record = draft.into_record(
             connection.user,
             MessageId::generate(&app.clock),
@@ -437,9 +489,25 @@ impl Socket<'_> {
             client_message_id,
         };
         match app.log.append(conversation, &record, sender) {
-            Ok(()) => Ok(()),
-            Err(_full) => again("retry", RETRY_AFTER),
+            Ok(()) => Next::Read,
+            Err(_full) => {
+                self.refuse_for_now(conversation, client_message_id, "retry", RETRY_AFTER)
+            }
         }
+    }
+
+    /// Refuses an attempt; nothing overtakes it until the client's outbox starts again.
+    fn refuse_for_now(
+        &self,
+        conversation: ConversationId,
+        client_message_id: ClientMessageId,
+        code: &'static str,
+        after: Duration,
+    ) -> Next {
+        Metrics::refused(code);
+        self.connection.outbox().block(conversation);
+        let refused = try_again(conversation, client_message_id, code, after);
+        Next::Answer(server_frame::Frame::Refused(refused))
     }
 
     /// Whether a mark is anybody's to move is for the log to say.
@@ -459,38 +527,21 @@ impl Socket<'_> {
         }
         Ok(())
     }
-
-    /// A later `hello` brings a fresh token of the same login.
-    async fn renew(&mut self, hello: Hello) -> Result<(), End> {
-        match self.app.verifier.verify(&hello.access_token).await {
-            Ok(person) if is_same_login(&person, self.connection) => {
-                self.connection.renew(person);
-                Ok(())
-            }
-            Ok(_) => {
-                let detail = "The token is of another login: open a new socket for it.";
-                self.answer(error_frame("token_invalid", detail, "hello")).await
-            }
-            // The old token still holds, until it expires.
-            Err(problem) => {
-                self.answer(error_frame(&problem.code, &problem.detail, "hello")).await
-            }
-        }
-    }
 }
 
-async fn membership(
-    app: &App,
-    connection: &Connection,
-    conversation: ConversationId,
-) -> Membership {
-    let memberships = &app.peers.memberships;
-    match memberships.known(conversation, connection.user) {
-        Some(known) => known,
-        None => {
-            let person = connection.person();
-            Box::pin(memberships.ask(conversation, &person)).await
+/// A later `hello` brings a fresh token of the same login. Otherwise says what is wrong with it; the
+/// old token still holds, until it expires.
+async fn renew(app: &App, connection: &Connection, hello: Hello) -> Option<server_frame::Frame> {
+    match app.verifier.verify(&hello.access_token).await {
+        Ok(person) if is_same_login(&person, connection) => {
+            connection.renew(person);
+            None
         }
+        Ok(_) => {
+            let detail = "The token is of another login: open a new socket for it.";
+            Some(error_frame("token_invalid", detail, "hello"))
+        }
+        Err(problem) => Some(error_frame(&problem.code, &problem.detail, "hello")),
     }
 }
 

@@ -172,6 +172,7 @@ impl<P> Connection<P> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::queue::Writer;
     use super::*;
 
     pub fn connection(number: u64, user: u8) -> Connection<()> {
@@ -190,6 +191,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn a_slow_reader_is_closed_and_its_queue_given_back() {
         let connection = connection(1, 1);
+        connection.queue.set_writer(Writer::Stuck);
         for _ in 0..4 {
             connection.resync("x");
         }

@@ -276,9 +276,18 @@ mod tests {
 
     #[test]
     fn what_is_not_one_frame_is_refused() {
-        for text in ["", "{", "null", "[]", "{}", "\"ping\"", r#"{"ping":{},"send":{}}"#,
-            r#"{"nonsense":{}}"#, r#"{"send":null}"#, r#"{"mark_read":{"number":-1}}"#]
-        {
+        for text in [
+            "",
+            "{",
+            "null",
+            "[]",
+            "{}",
+            "\"ping\"",
+            r#"{"ping":{},"send":{}}"#,
+            r#"{"nonsense":{}}"#,
+            r#"{"send":null}"#,
+            r#"{"mark_read":{"number":-1}}"#,
+        ] {
             let error = Format::Json.decode(text.as_bytes()).unwrap_err();
             assert_eq!(error.code(), "frame_malformed", "{text}");
         }

@@ -104,7 +104,10 @@ mod tests {
         assert!(marks.due(1_500).is_empty());
         assert!(!marks.note(READER, 9, 1_600), "not above what was sent");
         assert!(marks.due(2_100).is_empty());
-        assert!(marks.note(READER, 10, 2_200), "forgotten after a quiet second");
+        assert!(
+            marks.note(READER, 10, 2_200),
+            "forgotten after a quiet second"
+        );
     }
 
     #[test]

@@ -39,36 +39,65 @@ pub struct Taken {
     pub close: Option<Close>,
 }
 
+/// How the one who writes is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Writer {
+    /// It writes as soon as it gets to run.
+    #[default]
+    Able,
+    /// The client doesn't take what was written.
+    Stuck,
+}
+
+/// A burst may exceed the capacity this many times as long as the writer only has to get to run: it
+/// is not the client's fault then. An item is a pointer to a frame that all sockets share.
+const BURST: usize = 16;
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Taken,
+    writer: Writer,
+}
+
 /// A bounded queue with one taker that takes all at once. An empty one holds no memory but itself:
 /// there are as many as sockets, and nearly all are idle.
 #[derive(Debug, Default)]
 pub struct Queue {
-    waiting: Mutex<Taken>,
+    state: Mutex<State>,
     taker: AtomicWaker,
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an item unless `capacity` are waiting. Never blocks and does not wake, so that several
-    /// frames get into one write.
+    /// Adds an item unless `capacity` are waiting for a client that doesn't take them. Never blocks and
+    /// does not wake, so that several frames get into one write.
     pub fn push(&self, item: Item, capacity: usize) -> Pushed {
-        let mut waiting = self.lock();
-        if waiting.close.is_some() {
+        let mut state = self.lock();
+        if state.waiting.close.is_some() {
             return Pushed::Closing;
         }
-        match waiting.items.len() {
-            n if n >= capacity => return Pushed::Full,
-            n => {
-                waiting.items.push_back(item);
-                if n > 0 {
-                    return Pushed::Queued;
-                }
-            }
+        let capacity = match state.writer {
+            Writer::Able => capacity * BURST,
+            Writer::Stuck => capacity,
+        };
+        let before = state.waiting.items.len();
+        if before >= capacity {
+            return Pushed::Full;
         }
-        Pushed::First
+        state.waiting.items.push_back(item);
+        if before == 0 {
+            Pushed::First
+        } else {
+            Pushed::Queued
+        }
+    }
+
+    /// To be told by the one who writes.
+    pub fn set_writer(&self, writer: Writer) {
+        self.lock().writer = writer;
     }
 
     /// Has the items written.
@@ -78,19 +107,19 @@ impl Queue {
 
     /// Has the socket closed after what is waiting. The first reason stays.
     pub fn close(&self, close: Close) -> bool {
-        let mut waiting = self.lock();
-        let first = waiting.close.is_none();
+        let mut state = self.lock();
+        let first = state.waiting.close.is_none();
         if first {
-            waiting.close = Some(close);
+            state.waiting.close = Some(close);
         }
-        drop(waiting);
+        drop(state);
         self.taker.wake();
         first
     }
 
     /// Has the socket closed without what is waiting: its reader doesn't take it.
     pub fn abandon(&self, close: Close) -> bool {
-        self.lock().items = VecDeque::new();
+        self.lock().waiting.items = VecDeque::new();
         self.close(close)
     }
 
@@ -98,7 +127,7 @@ impl Queue {
     pub async fn take(&self) -> Taken {
         poll_fn(|cx| {
             self.taker.register(cx.waker());
-            let mut waiting = self.lock();
+            let waiting = &mut self.lock().waiting;
             if waiting.items.is_empty() && waiting.close.is_none() {
                 return Poll::Pending;
             }
@@ -116,7 +145,7 @@ impl Queue {
     pub async fn closing(&self) -> Close {
         poll_fn(|cx| {
             self.taker.register(cx.waker());
-            match self.lock().close {
+            match self.lock().waiting.close {
                 Some(close) => Poll::Ready(close),
                 None => Poll::Pending,
             }
@@ -157,8 +186,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_burst_fills_only_the_queue_of_a_client_that_does_not_take_it() {
+        let queue = Queue::default();
+        for _ in 0..2 * BURST {
+            assert_ne!(queue.push(Item::Beat, 2), Pushed::Full);
+        }
+        assert_eq!(queue.push(Item::Beat, 2), Pushed::Full);
+        queue.take().await;
+        queue.set_writer(Writer::Stuck);
+        assert_eq!(queue.push(Item::Beat, 2), Pushed::First);
+        assert_eq!(queue.push(Item::Beat, 2), Pushed::Queued);
+        assert_eq!(queue.push(Item::Beat, 2), Pushed::Full);
+    }
+
+    #[tokio::test]
     async fn a_full_queue_takes_no_more() {
         let queue = Queue::default();
+        queue.set_writer(Writer::Stuck);
         assert_eq!(queue.push(Item::Beat, 1), Pushed::First);
         assert_eq!(queue.push(Item::Beat, 1), Pushed::Full);
         assert!(queue.abandon(Close::SLOW_READER));

@@ -195,6 +195,7 @@ mod tests {
     use proto::socket::{Resync, server_frame};
 
     use super::super::connection::tests::connection;
+    use super::super::queue::Writer;
     use super::*;
 
     fn event() -> Arc<Outgoing> {
@@ -266,6 +267,7 @@ mod tests {
     async fn a_slow_reader_holds_nobody_up() {
         let registry = Registry::default();
         let (slow, quick) = (open(&registry, 1, 1), open(&registry, 2, 2));
+        slow.queue.set_writer(Writer::Stuck);
         let mut round = Round::default();
         for _ in 0..5 {
             registry.deliver(&event(), [user(1), user(2)].into_iter(), None, &mut round);

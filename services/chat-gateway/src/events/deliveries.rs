@@ -33,6 +33,8 @@ const CATCH_UP: Duration = Duration::from_secs(10);
 const LOST_TAIL_AFTER: u32 = 5;
 /// Messages handed on before sockets are woken: their frames share writes.
 const MESSAGES_PER_ROUND: usize = 64;
+/// Frames queued after which a round ends early.
+const FRAMES_PER_ROUND: u64 = 4_096;
 
 /// Reads the partition until `stop`. Cancels `reading` (the token, not the work) once the start is
 /// fixed: from then on sockets may be registered.
@@ -70,6 +72,9 @@ pub async fn read(
         take(&app, first, &mut round)?;
         // Whatever is here already goes out together.
         for _ in 1..MESSAGES_PER_ROUND {
+            if round.queued > FRAMES_PER_ROUND {
+                break;
+            }
             match consumer.recv().now_or_never() {
                 Some(next) => take(&app, next, &mut round)?,
                 None => break,
@@ -80,6 +85,8 @@ pub async fn read(
             app.metrics.slow_readers.increment(round.slow);
         }
         round.finish();
+        // The sockets get their turn before more is added.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -140,7 +147,11 @@ fn take(
 }
 
 fn hand_on(app: &App, message: &BorrowedMessage<'_>, round: &mut Round<Person>) {
-    if app.currency.position().is_some_and(|at| at != message.offset()) {
+    if app
+        .currency
+        .position()
+        .is_some_and(|at| at != message.offset())
+    {
         tracing::warn!(
             offset = message.offset(),
             expected = app.currency.position(),
@@ -150,7 +161,9 @@ fn hand_on(app: &App, message: &BorrowedMessage<'_>, round: &mut Round<Person>) 
     }
     match DeliveryBatch::decode(message.payload().unwrap_or_default()) {
         Ok(batch) => {
-            app.metrics.deliveries.increment(batch.deliveries.len() as u64);
+            app.metrics
+                .deliveries
+                .increment(batch.deliveries.len() as u64);
             for delivery in batch.deliveries {
                 deliver(app, delivery, round);
             }
@@ -234,7 +247,11 @@ pub async fn watch(
         let current = app.currency.is_current();
         app.metrics.current.set(if current { 1.0 } else { 0.0 });
         // At the start nobody should wait a whole interval for the first confirmation.
-        let pause = if current { WATCH_INTERVAL } else { WATCH_INTERVAL / 10 };
+        let pause = if current {
+            WATCH_INTERVAL
+        } else {
+            WATCH_INTERVAL / 10
+        };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return Ok(()),
@@ -254,7 +271,11 @@ async fn confirm(app: &App, consumer: &Arc<kafka::Consumer>, beyond_end: &mut u3
         // A new leader may not know yet how far everybody has read; a lost tail stays lost.
         *beyond_end += 1;
         if *beyond_end >= LOST_TAIL_AFTER {
-            tracing::warn!(before, end, "the deliveries lost their tail: all sockets resync");
+            tracing::warn!(
+                before,
+                end,
+                "the deliveries lost their tail: all sockets resync"
+            );
             resync_all(app, "deliveries_lost");
             app.currency.advance_to(end);
         }

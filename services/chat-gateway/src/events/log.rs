@@ -5,22 +5,22 @@
 //! so per conversation. What fails is told to its sender, and blocks what would overtake it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use auth::Person;
+use clock::Clock;
 use events::{LOG_TOPIC, LogRecord, MoveReadMark, Origin, TRACEPARENT_HEADER, log_record};
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use ids::{BootId, ClientMessageId, ConversationId};
 use proto::Message as _;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{DeliveryFuture, FutureRecord, Producer as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use rdkafka::producer::{FutureRecord, Producer as _};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
+use crate::app::App;
 use crate::domain::connection::Connection;
 use crate::domain::marks::{Marks, Reader};
 use crate::domain::send::{RETRY_AFTER, try_again};
@@ -47,63 +47,66 @@ pub enum Sender {
 #[error("the producer takes no more now")]
 pub struct Full;
 
-struct InFlight {
-    outcome: DeliveryFuture,
-    sender: Sender,
-    began: Instant,
-    _permit: OwnedSemaphorePermit,
-}
-
 /// The producer, and the bound on what is on its way.
 pub struct Log {
     producer: kafka::Producer,
-    in_flight: Arc<Semaphore>,
-    sent: mpsc::UnboundedSender<InFlight>,
-    origin: (u32, BootId),
+    max_in_flight: usize,
+    outcomes: Arc<Outcomes>,
+    partition: u32,
+    boot: BootId,
     sample_ratio: f64,
 }
 
-/// Watches over what was sent; [`Reports::run`] it.
-pub struct Reports {
-    sent: mpsc::UnboundedReceiver<InFlight>,
-    producer: kafka::Producer,
+/// What the outcomes of records change.
+struct Outcomes {
+    in_flight: AtomicUsize,
+    failing: AtomicBool,
+    marks: Arc<Marks>,
+    clock: Clock,
     metrics: Metrics,
+}
+
+/// What a [`Log`] is made of, besides its producer.
+pub struct LogParts {
+    /// Records that may be on their way.
+    pub max_in_flight: usize,
+    /// This gateway's partition of the deliveries, where outcomes come back.
+    pub partition: u32,
+    pub boot: BootId,
+    /// Share of the messages whose traces are recorded.
+    pub sample_ratio: f64,
+    pub marks: Arc<Marks>,
+    pub clock: Clock,
+    pub metrics: Metrics,
 }
 
 impl Log {
     #[must_use]
-    pub fn new(
-        producer: kafka::Producer,
-        max_in_flight: usize,
-        partition: u32,
-        boot: BootId,
-        sample_ratio: f64,
-        metrics: Metrics,
-    ) -> (Self, Reports) {
-        let (sender, sent) = mpsc::unbounded_channel();
-        let reports = Reports {
-            sent,
-            producer: producer.clone(),
-            metrics,
-        };
-        let log = Self {
+    pub fn new(producer: kafka::Producer, parts: LogParts) -> Self {
+        Self {
             producer,
-            in_flight: Arc::new(Semaphore::new(max_in_flight)),
-            sent: sender,
-            origin: (partition, boot),
-            sample_ratio,
-        };
-        (log, reports)
+            max_in_flight: parts.max_in_flight,
+            outcomes: Arc::new(Outcomes {
+                in_flight: AtomicUsize::new(0),
+                failing: AtomicBool::new(false),
+                marks: parts.marks,
+                clock: parts.clock,
+                metrics: parts.metrics,
+            }),
+            partition: parts.partition,
+            boot: parts.boot,
+            sample_ratio: parts.sample_ratio,
+        }
     }
 
     /// The origin of what the connection with this number sends.
     #[must_use]
     pub fn origin(&self, connection: u64) -> Origin {
-        events::origin(self.origin.0, self.origin.1, connection)
+        events::origin(self.partition, self.boot, connection)
     }
 
-    /// Hands a record to the producer. Does not wait: who sent it is told only of a failure, by
-    /// [`Reports`]; the success shows as a delivery.
+    /// Hands a record to the producer. Does not wait: who sent it is told only of a failure; the success
+    /// shows as a delivery.
     ///
     /// # Errors
     /// [`Full`]: the record is not on its way.
@@ -113,11 +116,10 @@ impl Log {
         record: &LogRecord,
         sender: Sender,
     ) -> Result<(), Full> {
-        let permit = self
-            .in_flight
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| Full)?;
+        if self.outcomes.in_flight.fetch_add(1, Ordering::Relaxed) >= self.max_in_flight {
+            self.outcomes.in_flight.fetch_sub(1, Ordering::Relaxed);
+            return Err(Full);
+        }
         let payload = record.encode_to_vec();
         let mut to_send = FutureRecord::to(LOG_TOPIC)
             .key(conversation.as_bytes().as_slice())
@@ -129,19 +131,19 @@ impl Log {
                 value: Some(&traceparent),
             }));
         }
-        match self.producer.send_result(to_send) {
-            Ok(outcome) => {
-                // Fails only when the process ends, and then the outcome is nobody's.
-                let _ = self.sent.send(InFlight {
-                    outcome,
-                    sender,
-                    began: Instant::now(),
-                    _permit: permit,
-                });
-                Ok(())
+        let outcomes = self.outcomes.clone();
+        let began = Instant::now();
+        let queued = self.producer.send_then(to_send, move |outcome| {
+            outcomes.in_flight.fetch_sub(1, Ordering::Relaxed);
+            match outcome {
+                Ok(_) => outcomes.took(began),
+                Err((error, _)) => outcomes.failed(&error, sender),
             }
-            Err(_) => Err(Full),
-        }
+        });
+        queued.map_err(|_| {
+            self.outcomes.in_flight.fetch_sub(1, Ordering::Relaxed);
+            Full
+        })
     }
 
     /// Moves a read mark up.
@@ -183,71 +185,52 @@ impl Log {
     }
 }
 
-impl Reports {
-    /// Tells senders of failures, until `stop`.
-    ///
-    /// # Errors
-    /// When the producer has failed for good: only a new process helps.
-    pub async fn run(
-        mut self,
-        marks: Arc<Marks>,
-        clock: clock::Clock,
-        stop: CancellationToken,
-    ) -> anyhow::Result<()> {
-        let mut in_flight = FuturesUnordered::new();
-        let mut fatal_check = tokio::time::interval(FATAL_CHECK);
-        let mut failing = false;
-        loop {
-            tokio::select! {
-                Some(InFlight { outcome, sender, began, _permit }) = self.sent.recv() => {
-                    in_flight.push(async move {
-                        let outcome = outcome.await;
-                        drop(_permit);
-                        (outcome, sender, began)
-                    });
-                }
-                Some((outcome, sender, began)) = in_flight.next() => {
-                    let error = match outcome {
-                        Ok(Ok(_)) => {
-                            self.metrics.produce.record(began.elapsed());
-                            if std::mem::take(&mut failing) {
-                                tracing::info!("Kafka takes records again");
-                            }
-                            continue;
-                        }
-                        Ok(Err((error, _))) => error,
-                        Err(_) => KafkaError::Canceled,
-                    };
-                    self.metrics.produce_failures.increment(1);
-                    if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "Kafka does not take records: their senders try again"
-                        );
-                    }
-                    settle_failure(sender, &marks, clock.unix_ms());
-                }
-                _ = fatal_check.tick() => {
-                    if let Some((code, reason)) = self.producer.client().fatal_error() {
-                        return Err(anyhow!("the producer failed for good: {code:?}: {reason}"));
-                    }
-                }
-                () = stop.cancelled() => return Ok(()),
+impl Outcomes {
+    fn took(&self, began: Instant) {
+        self.metrics.produce.record(began.elapsed());
+        if self.failing.load(Ordering::Relaxed) {
+            self.failing.store(false, Ordering::Relaxed);
+            tracing::info!("Kafka takes records again");
+        }
+    }
+
+    fn failed(&self, error: &KafkaError, sender: Sender) {
+        self.metrics.produce_failures.increment(1);
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "Kafka does not take records: their senders try again"
+            );
+        }
+        match sender {
+            Sender::Message {
+                connection,
+                conversation,
+                client_message_id,
+            } => connection.refuse_with_retry(
+                conversation,
+                try_again(conversation, client_message_id, "retry", RETRY_AFTER),
+            ),
+            Sender::Mark { reader, number } => {
+                self.marks.put_back(reader, number, self.clock.unix_ms());
             }
         }
     }
 }
 
-fn settle_failure(sender: Sender, marks: &Marks, now_unix_ms: u64) {
-    match sender {
-        Sender::Message {
-            connection,
-            conversation,
-            client_message_id,
-        } => connection.refuse_with_retry(
-            conversation,
-            try_again(conversation, client_message_id, "retry", RETRY_AFTER),
-        ),
-        Sender::Mark { reader, number } => marks.put_back(reader, number, now_unix_ms),
+/// Looks whether the producer still lives, until `stop`.
+///
+/// # Errors
+/// When it has failed for good, as an idempotent one does rather than lose the order: only a new
+/// process helps.
+pub async fn watch(app: Arc<App>, stop: CancellationToken) -> anyhow::Result<()> {
+    loop {
+        if let Some((code, reason)) = app.log.producer.client().fatal_error() {
+            return Err(anyhow!("the producer failed for good: {code:?}: {reason}"));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(FATAL_CHECK) => {}
+            () = stop.cancelled() => return Ok(()),
+        }
     }
 }

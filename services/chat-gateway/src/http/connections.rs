@@ -45,14 +45,16 @@ pub async fn list(
     State(Gateway(app)): State<Gateway>,
     person: Person,
 ) -> Result<Json<Connections>, Problem> {
-    let items = app.registry.of(person.user).into_iter().map(|connection| {
-        OpenConnection {
+    let items = app
+        .registry
+        .of(person.user)
+        .into_iter()
+        .map(|connection| OpenConnection {
             connection_id: connection.id.to_string(),
             session_id: connection.session.to_string(),
             format: connection.format.name(),
             opened_at: clock::from_unix_ms(connection.opened_unix_ms),
-        }
-    });
+        });
     Ok(Json(Connections {
         items: items.collect(),
         other_gateways: app

@@ -13,7 +13,7 @@ use crate::socket;
 
 /// Read at a time from a socket. The library's own 128 KiB would be 23 times the memory of an idle
 /// socket.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+const READ_BUFFER_BYTES: usize = 2 * 1024;
 /// Frames up to this are gathered for one write. Nothing is reserved: the buffer grows with what is
 /// written.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
@@ -42,7 +42,11 @@ pub async fn open(
     check_origin(&headers, &app.settings.allowed_origins)?;
     let upgrade = upgrade
         .map_err(|rejection| {
-            Problem::new(Kind::InvalidInput, "upgrade_expected", rejection.body_text())
+            Problem::new(
+                Kind::InvalidInput,
+                "upgrade_expected",
+                rejection.body_text(),
+            )
         })?
         .protocols(Format::SUBPROTOCOLS);
     let format = match upgrade.selected_protocol() {
@@ -58,10 +62,16 @@ pub async fn open(
         )
     })?;
     let place = app.open_socket().ok_or_else(|| {
-        let (code, detail) = if app.is_draining() {
-            ("draining", "This gateway is about to stop: another one takes over.")
+        let (code, detail) = if app.draining.is_cancelled() {
+            (
+                "draining",
+                "This gateway is about to stop: another one takes over.",
+            )
         } else {
-            ("too_many_sockets", "This gateway is full: another one takes over.")
+            (
+                "too_many_sockets",
+                "This gateway is full: another one takes over.",
+            )
         };
         Problem::new(Kind::Unavailable, code, detail).with_retry_after(Duration::from_secs(1))
     })?;
@@ -83,7 +93,11 @@ fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Problem> 
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());
     };
-    if allowed.is_empty() || allowed.iter().any(|known| known.as_bytes() == origin.as_bytes()) {
+    if allowed.is_empty()
+        || allowed
+            .iter()
+            .any(|known| known.as_bytes() == origin.as_bytes())
+    {
         return Ok(());
     }
     Err(Problem::new(
@@ -104,7 +118,10 @@ mod tests {
         let allowed = ["https://chat.example".to_owned()];
         let mut headers = HeaderMap::new();
         assert!(check_origin(&headers, &allowed).is_ok());
-        headers.insert(header::ORIGIN, HeaderValue::from_static("https://chat.example"));
+        headers.insert(
+            header::ORIGIN,
+            HeaderValue::from_static("https://chat.example"),
+        );
         assert!(check_origin(&headers, &allowed).is_ok());
         for other in ["https://chat.example.evil", "null", "http://chat.example"] {
             headers.insert(header::ORIGIN, HeaderValue::from_static(other));

@@ -88,8 +88,7 @@ impl Registrations {
             .set_response_timeout(Some(TIMEOUT))
             .set_number_of_retries(1)
             .set_min_delay(Duration::from_millis(50));
-        let redis =
-            ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
+        let redis = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
         let (sender, commands) = mpsc::unbounded_channel();
         let field: Arc<str> = redis_keys::socket_field(partition, boot).into();
         let reached = Arc::new(AtomicBool::new(false));
@@ -266,9 +265,7 @@ impl Registrar {
         if lease.1 == 0 {
             // The first socket of a user finds no lease; for others it means that it was lost.
             for other in self.registry.of(connection.user) {
-                if other.number != connection.number
-                    && other.registration() == Registration::Done
-                {
+                if other.number != connection.number && other.registration() == Registration::Done {
                     self.metrics.registrations_lost.increment(1);
                     other.resync("registration_lost");
                 }
@@ -281,9 +278,7 @@ impl Registrar {
         self.round = self.registry.users();
         if self.round.is_empty() {
             // Nobody is here: only see whether Redis is.
-            let ping = redis::cmd("PING")
-                .query_async::<()>(&mut self.redis)
-                .await;
+            let ping = redis::cmd("PING").query_async::<()>(&mut self.redis).await;
             match ping {
                 Ok(()) => self.has_redis(),
                 Err(error) => self.lost_redis(&error),
