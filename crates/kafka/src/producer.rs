@@ -20,7 +20,7 @@ use crate::Context;
 /// The last fraction of a millisecond of each wait is spent spinning, because the library counts in
 /// whole ones: with the 100 ms of rdkafka's own `FutureProducer` that is 5 ms of CPU a second for a
 /// producer that does nothing.
-const POLL: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_secs(3);
 /// Between two tries while the queue is full.
 const RETRY_FULL: Duration = Duration::from_millis(20);
 

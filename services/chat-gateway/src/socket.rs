@@ -427,7 +427,7 @@ impl Socket<'_> {
                 let (conversation, person) = (draft.conversation, self.connection.person());
                 let asked = self.app.peers.memberships.ask(conversation, &person);
                 let membership = asked.await;
-                match self.append_as(membership, draft) {
+                match self.append_as(membership, *draft) {
                     Next::Answer(frame) => frame,
                     _ => return Ok(()),
                 }
@@ -458,14 +458,14 @@ impl Socket<'_> {
             return self.append(*draft);
         }
         match app.peers.memberships.known(conversation, connection.user) {
-            Some(membership) => self.append_as(membership, draft),
+            Some(membership) => self.append_as(membership, *draft),
             None => Next::AskMembership(draft),
         }
     }
 
-    fn append_as(&self, membership: Membership, draft: Box<Draft>) -> Next {
+    fn append_as(&self, membership: Membership, draft: Draft) -> Next {
         let (code, detail) = match membership {
-            Membership::Member | Membership::Unknown => return self.append(*draft),
+            Membership::Member | Membership::Unknown => return self.append(draft),
             Membership::NotMember => ("not_a_member", "You are not a member of this conversation."),
             Membership::NoConversation => {
                 ("conversation_unknown", "There is no such conversation.")

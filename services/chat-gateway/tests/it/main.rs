@@ -1,9 +1,16 @@
 //! The gateway on real Kafka and Redis, seen by real WebSocket clients.
 
+#[cfg(test)]
 mod breaking;
+#[cfg(test)]
 mod client;
+#[cfg(test)]
 mod deliveries;
+#[cfg(test)]
 mod footprint;
+#[cfg(test)]
 mod sending;
+#[cfg(test)]
 mod sessions;
+#[cfg(test)]
 mod world;

@@ -281,8 +281,12 @@ async fn only_the_account_service_may_disconnect() {
     );
     assert!(stranger.disconnect(bare).await.is_err());
 
-    let account =
-        auth::PeerChannel::new("chat-gateway", &url, gateway.environment.account.clone()).unwrap();
+    let account = auth::PeerChannel::new(
+        "chat-gateway",
+        &url,
+        gateway.environment.identities.identity("account"),
+    )
+    .unwrap();
     let mut client = GatewayInternalServiceClient::new(account.channel());
     for closed in [1, 0] {
         let answer = client

@@ -1,11 +1,10 @@
 //! What the tests share: real Kafka and Redis, keys, peers, and gateways started in this process.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auth::{AccessClaims, Jwks, KeyPair, TOKEN_TYPE};
 use chat_gateway::config::{Config, DEFAULTS, SERVICE};
@@ -37,6 +36,7 @@ use rdkafka::message::Message as _;
 use rdkafka::producer::FutureRecord;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serving::{Addresses, Listeners};
+use test_support::Identities;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tonic::{Request, Response, Status};
@@ -65,15 +65,11 @@ pub fn kafka_settings(brokers: &str) -> kafka::KafkaSettings {
 }
 
 /// Waits until something holds.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let until = Instant::now() + 2 * SOON;
-    while !holds().await {
-        assert!(Instant::now() < until, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    test_support::eventually(what, async || holds().await.then_some(())).await;
 }
 
-/// The key that signs access tokens here.
+/// The key that signs access tokens here; also such as have expired.
 static SIGNING: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate().unwrap());
 
 /// Where the public key is served.
@@ -251,10 +247,8 @@ fn load(variables: &Variables) -> Config {
 pub struct Environment {
     pub ordinal: u32,
     pub peers: Peers,
-    /// What the account service is to this gateway.
-    pub account: auth::ServiceIdentity,
+    pub identities: Identities,
     variables: Variables,
-    _keys: tempfile::TempDir,
 }
 
 impl Environment {
@@ -263,19 +257,8 @@ impl Environment {
         let ordinal = ORDINALS.fetch_add(1, Ordering::Relaxed);
         let servers = servers().await;
         let peers = Peers::default();
-        let keys = tempfile::tempdir().unwrap();
-        let file = |name: &str, text: String| {
-            let path = keys.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path.to_str().unwrap().to_owned()
-        };
-        let (own, account) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
-        let account_identity = auth::ServiceIdentity::new(auth::IdentitySettings {
-            service: "account".into(),
-            signing_key_file: file("account.key.pem", account.private_pem()),
-            trusted: BTreeMap::new(),
-        })
-        .unwrap();
+        let identities = Identities::of(&["account", SERVICE]);
+        let identity = identities.settings(SERVICE);
         let peer = peers.serve().await;
         let mut variables = for_tests();
         variables.extend(
@@ -283,13 +266,10 @@ impl Environment {
                 ("KAFKA__BROKERS", servers.kafka().brokers()),
                 ("REDIS__URL", servers.redis().url()),
                 ("TOKENS__JWKS_URL", jwks_url().await),
-                (
-                    "IDENTITY__SIGNING_KEY_FILE",
-                    file("gateway.key.pem", own.private_pem()),
-                ),
+                ("IDENTITY__SIGNING_KEY_FILE", identity.signing_key_file),
                 (
                     "IDENTITY__TRUSTED__ACCOUNT",
-                    file("account.pub.pem", account.public_pem()),
+                    identity.trusted["account"].clone(),
                 ),
                 ("PEERS__ACCOUNT", peer.clone()),
                 ("PEERS__CONVERSATION", peer.clone()),
@@ -305,9 +285,8 @@ impl Environment {
         Self {
             ordinal,
             peers,
-            account: account_identity,
+            identities,
             variables,
-            _keys: keys,
         }
     }
 
@@ -385,7 +364,7 @@ impl Gateway {
     }
 
     pub async fn until_ready(&self) {
-        eventually("the gateway is ready", || self.is_ready()).await;
+        eventually("the gateway is ready", async || self.is_ready().await).await;
     }
 
     pub async fn metrics(&self) -> String {
