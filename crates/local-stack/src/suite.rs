@@ -20,7 +20,8 @@ use crate::ports;
 use crate::process::{Process, Spec};
 use crate::proxy::{Proxy, Upstreams};
 use crate::servers::{
-    Durability, Kafka, Lifetime, LocalAws, Postgres, Redis, Server, ServerPorts, Servers, probe, ready_timed,
+    Durability, Kafka, Lifetime, LocalAws, Postgres, Redis, Server, ServerPorts, Servers, probe,
+    ready_timed,
 };
 use data::DataFolder;
 
