@@ -57,6 +57,11 @@ pub struct Args {
     #[arg(long, default_value_t = 1, conflicts_with = "server")]
     gateways: u16,
 
+    /// Let the stores flush each write to the disk. The DynamoDB emulator flushes for every item, which
+    /// bounds it at some 300 messages a second; DynamoDB itself is not like that.
+    #[arg(long, conflicts_with = "server")]
+    flush: bool,
+
     /// Measure a suite that runs already, at this origin, instead of starting one.
     #[arg(long, value_name = "URL", requires = "processes")]
     server: Option<String>,

@@ -29,6 +29,8 @@ const EMULATOR: &str = "local-aws";
 pub struct Report {
     pub machine: Machine,
     pub gateways: usize,
+    /// Whether the stores flushed each write to the disk.
+    pub flush: bool,
     pub body_bytes: u32,
     pub pairs: Vec<Measured>,
     pub rooms: Vec<Measured>,
@@ -40,6 +42,7 @@ impl Report {
         Self {
             machine: Machine::here(),
             gateways: stack.socket_urls.len(),
+            flush: args.flush,
             body_bytes: args.body_bytes,
             pairs: Vec::new(),
             rooms: Vec::new(),
@@ -134,7 +137,7 @@ impl fmt::Display for Report {
         let machine = &self.machine;
         writeln!(
             f,
-            "\n{} · {} · {} profile · {} cores {} · Linux {} · {} GiB · load before {} · {} gateway(s)",
+            "\n{} · {} · {} profile · {} cores {} · Linux {} · {} GiB · load before {} · {} gateway(s) · {}",
             machine.date,
             machine.commit,
             machine.profile,
@@ -144,6 +147,7 @@ impl fmt::Display for Report {
             machine.memory_gib,
             machine.load_before,
             self.gateways,
+            if self.flush { "flushed" } else { "not flushed" },
         )?;
         if !self.pairs.is_empty() {
             writeln!(

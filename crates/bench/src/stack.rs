@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use client::Api;
-use local_stack::servers::Durability;
+use local_stack::servers::{Durability, Lifetime};
 use local_stack::suite::{Options, Suite};
 
 use crate::Args;
@@ -45,7 +45,10 @@ impl Stack {
         let suite = Box::pin(Suite::start(Options {
             fresh: true,
             gateways: args.gateways,
-            durability: Durability::PowerLoss,
+            // The emulator would flush each write by itself, several milliseconds one after the other, where
+            // DynamoDB takes thousands at once; Kafka acknowledges from the page cache either way.
+            durability: Durability::Kill,
+            lifetime: Lifetime::Long,
             // All people come from one address.
             environment: vec![(
                 "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".into(),

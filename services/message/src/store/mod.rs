@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
@@ -103,6 +104,8 @@ impl Store {
                     .operation_timeout(Duration::from_secs(25))
                     .build(),
             )
+            // Requests and answers are small; their timeouts above are enough.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(RetryConfig::standard().with_max_attempts(3));
         if !settings.dynamodb_endpoint.is_empty() {
             loader = loader.endpoint_url(&settings.dynamodb_endpoint);
