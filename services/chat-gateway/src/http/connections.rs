@@ -35,7 +35,6 @@ pub struct OpenConnection {
     get,
     path = "/api/gateway/connections",
     tag = "sockets",
-    operation_id = "list_connections",
     responses(
         (status = 200, description = "Open sockets", body = Connections),
         (status = 401, description = "`token_missing`, `token_invalid`, `token_expired`", body = ProblemBody),

@@ -26,7 +26,6 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
     get,
     path = "/socket",
     tag = "sockets",
-    operation_id = "open_socket",
     security(()),
     responses(
         (status = 101, description = "The socket is open"),
