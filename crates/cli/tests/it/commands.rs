@@ -1,8 +1,8 @@
-use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use local_stack::suite::{Options, Suite};
+use local_stack::test_folder::TestFolder;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -14,10 +14,9 @@ async fn suite() -> &'static Suite {
     static SUITE: tokio::sync::OnceCell<Suite> = tokio::sync::OnceCell::const_new();
     SUITE
         .get_or_init(async || {
-            // Lives as long as the process, and its processes end with it; the next run clears up.
-            let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");
-            let mut options = Options::for_tests(&data);
-            options.fresh = true;
+            static DATA: std::sync::OnceLock<TestFolder> = std::sync::OnceLock::new();
+            let data = DATA.get_or_init(|| TestFolder::new().unwrap());
+            let mut options = Options::for_tests(data.path());
             options.environment = vec![(
                 "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".into(),
                 "1000000".into(),
@@ -257,7 +256,7 @@ async fn exit_codes_and_messages_say_what_to_do() {
 }
 
 /// Pretends that the credentials are for another server.
-fn move_to(kept: &Path, server: &str) {
+fn move_to(kept: &std::path::Path, server: &str) {
     let mut document: Value = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
     document["server"] = server.into();
     std::fs::write(kept, document.to_string()).unwrap();
