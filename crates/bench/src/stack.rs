@@ -45,9 +45,11 @@ impl Stack {
         let suite = Box::pin(Suite::start(Options {
             fresh: true,
             gateways: args.gateways,
-            // The emulator would flush each write by itself, several milliseconds one after the other, where
-            // DynamoDB takes thousands at once; Kafka acknowledges from the page cache either way.
-            durability: Durability::Kill,
+            durability: if args.flush {
+                Durability::PowerLoss
+            } else {
+                Durability::Kill
+            },
             lifetime: Lifetime::Long,
             // All people come from one address.
             environment: vec![(
