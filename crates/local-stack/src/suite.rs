@@ -20,8 +20,7 @@ use crate::ports;
 use crate::process::{Process, Spec};
 use crate::proxy::{Proxy, Upstreams};
 use crate::servers::{
-    Durability, Kafka, Lifetime, LocalAws, Postgres, Redis, Server, ServerPorts, Servers, probe,
-    ready_timed,
+    Durability, Kafka, LocalAws, Postgres, Redis, Server, ServerPorts, Servers, probe, ready_timed,
 };
 use data::DataFolder;
 
@@ -53,7 +52,6 @@ pub struct Options {
     pub message_pods: u16,
     pub ports: Ports,
     pub durability: Durability,
-    pub lifetime: Lifetime,
     /// Folder of the built web client.
     pub client: PathBuf,
     /// Whether to build the programs first ([`install::build`]).
@@ -74,7 +72,6 @@ impl Options {
             message_pods: 1,
             ports: Ports::Free,
             durability: Durability::Kill,
-            lifetime: Lifetime::Brief,
             client: install::workspace_root().join("frontend/dist"),
             build: true,
             // All people of a test come from one address.
@@ -192,7 +189,6 @@ impl Suite {
             data.path(),
             addresses.servers,
             options.durability,
-            options.lifetime,
         )
         .await?;
         let (Some(kafka), Some(redis), Some(postgres), Some(local_aws)) = (

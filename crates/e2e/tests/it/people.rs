@@ -13,8 +13,9 @@ use local_stack::suite::{Options, Suite};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
-/// How long anything may take that takes milliseconds on an idle machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything may take that takes milliseconds on an idle machine. A delivery that got lost on its
+/// way is noticed by the next heartbeat, after 15 seconds at the latest, and fetched.
+pub const PATIENCE: Duration = Duration::from_secs(45);
 
 /// A suite in a folder of its own, which goes with it.
 pub struct Stage {

@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Lifetime, READY_WITHIN, probe};
+use super::{READY_WITHIN, probe};
 use crate::install::{self, Program};
 use crate::process::{self, Process, Spec};
 
@@ -70,10 +70,13 @@ num.io.threads=4
 log.cleaner.dedupe.buffer.size=4194304
 ";
 
-/// Small: the local load doesn't repay a better collector.
-const JVM: [&str; 3] = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC"];
-/// For a brief life: the better compiler costs more than it saves.
-const QUICK_TO_START: &str = "-XX:TieredStopAtLevel=1";
+/// Small and quick to start: within minutes the local load doesn't repay a better compiler or collector.
+const JVM: [&str; 4] = [
+    "-Xms64m",
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+];
 
 /// A Kafka node.
 #[derive(Debug)]
@@ -83,12 +86,7 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    pub(super) fn prepare(
-        data: &Path,
-        port: u16,
-        controller_port: u16,
-        lifetime: Lifetime,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn prepare(data: &Path, port: u16, controller_port: u16) -> anyhow::Result<Self> {
         let java = Program::Java.find().context("java is not on PATH")?;
         let installed = install(&java)?;
         let folder = data.join("kafka");
@@ -102,9 +100,6 @@ impl Kafka {
 
         let mut arguments = java_arguments(&installed.folder);
         arguments.insert(0, shared_archive("SharedArchiveFile", &installed.archive));
-        if lifetime == Lifetime::Brief {
-            arguments.insert(0, QUICK_TO_START.into());
-        }
         arguments.extend(["kafka.Kafka".into(), settings.into_os_string()]);
         let process = Process::new(Spec {
             name: "Kafka".into(),

@@ -63,15 +63,6 @@ pub enum Durability {
     Kill,
 }
 
-/// How long the servers are meant to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lifetime {
-    /// Minutes: what matters is to start quickly.
-    Brief,
-    /// Until somebody stops them: Kafka's virtual machine may compile well what it runs often.
-    Long,
-}
-
 /// Ports of loopback for the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerPorts {
@@ -133,7 +124,6 @@ impl Servers {
         data: &Path,
         ports: ServerPorts,
         durability: Durability,
-        lifetime: Lifetime,
     ) -> anyhow::Result<Self> {
         let programs: Vec<Program> = wanted
             .iter()
@@ -147,7 +137,7 @@ impl Servers {
         let has = |server| wanted.contains(&server);
         let started = |process: &Process| process.spawn();
         let kafka = has(Server::Kafka)
-            .then(|| Kafka::prepare(data, ports.kafka, ports.kafka_controller, lifetime))
+            .then(|| Kafka::prepare(data, ports.kafka, ports.kafka_controller))
             .transpose()?;
         kafka.as_deref().map(started).transpose()?;
         let redis = has(Server::Redis)
