@@ -99,7 +99,7 @@ fn base(settings: &KafkaSettings, client_id: &str) -> ClientConfig {
 }
 
 /// A producer that neither reorders nor doubles within its session, and fails a record after `timeout`
-/// ([`LOG_TIMEOUT`] or [`DELIVERIES_TIMEOUT`]).
+/// (such as [`LOG_TIMEOUT`]).
 ///
 /// # Errors
 /// When librdkafka refuses the configuration.
@@ -108,9 +108,28 @@ pub fn producer(
     client_id: &str,
     timeout: Duration,
 ) -> Result<Producer, KafkaError> {
+    let mut config = producer_config(settings, client_id, timeout);
+    config.set("enable.idempotence", "true");
+    Producer::new(&config)
+}
+
+/// A producer for the deliveries: what is told is a hint that may come twice, so there is no idempotence,
+/// and with it no error that ends the producer.
+///
+/// # Errors
+/// When librdkafka refuses the configuration.
+pub fn deliveries_producer(
+    settings: &KafkaSettings,
+    client_id: &str,
+) -> Result<Producer, KafkaError> {
+    let mut config = producer_config(settings, client_id, DELIVERIES_TIMEOUT);
+    config.set("max.in.flight.requests.per.connection", "1");
+    Producer::new(&config)
+}
+
+fn producer_config(settings: &KafkaSettings, client_id: &str, timeout: Duration) -> ClientConfig {
     let mut config = base(settings, client_id);
     config
-        .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("partitioner", "murmur2_random")
         .set("message.timeout.ms", timeout.as_millis().to_string())
@@ -121,7 +140,7 @@ pub fn producer(
         .set("queue.buffering.max.messages", "100000")
         .set("queue.buffering.max.kbytes", "65536")
         .set("message.max.bytes", "1000000");
-    Producer::new(&config)
+    config
 }
 
 /// The consumer group of the log: offsets are stored by hand, after a batch is done; a member that is

@@ -78,11 +78,7 @@ impl App {
     pub fn sequencer(&self, config: &Config) -> anyhow::Result<Sequencer> {
         let teller = Teller::new(
             self.routes.clone(),
-            kafka::producer(
-                &config.kafka,
-                "message-deliveries",
-                kafka::DELIVERIES_TIMEOUT,
-            )?,
+            kafka::deliveries_producer(&config.kafka, "message-deliveries")?,
             config.kafka.message_partition_base as u32,
             config.kafka.deliveries_partitions as u32,
         );

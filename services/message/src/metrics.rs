@@ -48,6 +48,10 @@ pub fn describe() {
         "Versions of a membership that are missing: look at them"
     );
     describe_counter!(
+        "message_consumer_restarts_total",
+        "Consumers of the log that failed for good and were followed by another"
+    );
+    describe_counter!(
         "message_route_lookups_failed_total",
         "Look-ups of sockets that Redis didn't answer"
     );

@@ -35,6 +35,8 @@ const GROUP: &str = "parlance.sequencer";
 const QUEUE: usize = 1_024;
 /// How often the index of changes is looked after.
 const REPAIR_EVERY: Duration = Duration::from_secs(1);
+/// Before a consumer that failed for good is followed by another.
+const BEGIN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What the sequencer needs.
 pub struct Sequencer {
@@ -94,6 +96,12 @@ fn numbers(partitions: &TopicPartitionList) -> Vec<i32> {
 
 type LogConsumer = StreamConsumer<GroupContext>;
 
+/// Why a consumer ended.
+enum Ended {
+    Stopped,
+    Fatal(String),
+}
+
 struct Running {
     records: mpsc::Sender<RawRecord>,
     revoked: CancellationToken,
@@ -120,6 +128,24 @@ impl Sequencer {
                 }
             }
         };
+        loop {
+            match self.consume(epoch, &stopping).await? {
+                Ended::Stopped => return Ok(()),
+                Ended::Fatal(reason) => {
+                    metrics::counter!("message_consumer_restarts_total").increment(1);
+                    tracing::warn!(reason, "the consumer of the log begins again");
+                    tokio::select! {
+                        () = stopping.cancelled() => return Ok(()),
+                        () = tokio::time::sleep(BEGIN_AGAIN_AFTER) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Applies what comes until stopped, or until librdkafka says that this consumer is of no use any more
+    /// (fenced by a newer one of the same name, for example after a broker's restart).
+    async fn consume(&self, epoch: u64, stopping: &CancellationToken) -> anyhow::Result<Ended> {
         let (events, mut group) = mpsc::unbounded_channel();
         let consumer: Arc<LogConsumer> = Arc::new(
             kafka::log_consumer(
@@ -142,7 +168,7 @@ impl Sequencer {
         let result = loop {
             tokio::select! {
                 biased;
-                () = stopping.cancelled() => break Ok(()),
+                () = stopping.cancelled() => break Ok(Ended::Stopped),
                 Some(event) = group.recv() => self.regroup(event, epoch, &consumer, &mut running, &mut tasks),
                 Some(ended) = tasks.join_next() => match ended {
                     Ok(Ok(())) => {}
@@ -160,14 +186,17 @@ impl Sequencer {
                         if let Some(task) = running.get(&partition) {
                             let record = raw(&message);
                             tokio::select! {
-                                () = stopping.cancelled() => break Ok(()),
+                                () = stopping.cancelled() => break Ok(Ended::Stopped),
                                 sent = task.records.send(record) => if sent.is_err() {
                                     running.remove(&partition);
                                 },
                             }
                         }
                     }
-                    Err(error) => waited_for_kafka(&error).await,
+                    Err(error) => match consumer.client().fatal_error() {
+                        Some((_, reason)) => break Ok(Ended::Fatal(reason)),
+                        None => waited_for_kafka(&error).await,
+                    },
                 },
             }
         };
