@@ -192,7 +192,7 @@ pub fn programs_dir() -> anyhow::Result<PathBuf> {
     Ok(folder.context("this program has no folder")?.to_path_buf())
 }
 
-/// Builds programs of the workspace into the target folder that this program is in, unless
+/// Builds programs of the workspace into the folder that this program is in, with its profile, unless
 /// `PARLANCE_PROGRAMS_ARE_BUILT` is set.
 ///
 /// # Errors
@@ -201,8 +201,8 @@ pub fn build(programs: &[&str]) -> anyhow::Result<()> {
     if std::env::var_os("PARLANCE_PROGRAMS_ARE_BUILT").is_some() {
         return Ok(());
     }
-    let target = programs_dir()?;
-    let target = target.parent().context("there is no target folder")?;
+    let profile = programs_dir()?;
+    let target = profile.parent().context("there is no target folder")?;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         // Features are those of the whole workspace, whatever is built: one build serves all.
@@ -211,6 +211,9 @@ pub fn build(programs: &[&str]) -> anyhow::Result<()> {
         .arg(workspace_root().join("Cargo.toml"))
         .arg("--target-dir")
         .arg(target);
+    if profile.file_name().is_some_and(|name| name == "release") {
+        command.arg("--release");
+    }
     for program in programs {
         command.args(["--bin", program]);
     }

@@ -20,7 +20,8 @@ use crate::ports;
 use crate::process::{Process, Spec};
 use crate::proxy::{Proxy, Upstreams};
 use crate::servers::{
-    Durability, Kafka, LocalAws, Postgres, Redis, Server, ServerPorts, Servers, probe, ready_timed,
+    Durability, Kafka, LocalAws, Postgres, Redis, RunsFor, Server, ServerPorts, Servers, probe,
+    ready_timed,
 };
 use data::DataFolder;
 
@@ -52,6 +53,7 @@ pub struct Options {
     pub message_pods: u16,
     pub ports: Ports,
     pub durability: Durability,
+    pub runs_for: RunsFor,
     /// Folder of the built web client.
     pub client: PathBuf,
     /// Whether to build the programs first ([`install::build`]).
@@ -72,6 +74,7 @@ impl Options {
             message_pods: 1,
             ports: Ports::Free,
             durability: Durability::Kill,
+            runs_for: RunsFor::Minutes,
             client: install::workspace_root().join("frontend/dist"),
             build: true,
             // All people of a test come from one address.
@@ -189,6 +192,7 @@ impl Suite {
             data.path(),
             addresses.servers,
             options.durability,
+            options.runs_for,
         )
         .await?;
         let (Some(kafka), Some(redis), Some(postgres), Some(local_aws)) = (
