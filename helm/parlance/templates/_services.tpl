@@ -205,13 +205,18 @@ spec:
       args: [serve]
       envFrom:
         - configMapRef: {name: {{ include "parlance.name" (list $root $name) }}}
+      {{- $credentials := include "parlance.awsCredentials" (list $root $name (include "parlance.secretName" (list $root $name))) }}
+      {{- if or (eq $service.kind "StatefulSet") (trim $credentials) }}
       env:
         {{- if eq $service.kind "StatefulSet" }}
         - name: {{ include "parlance.variable" (list $name (ternary "message.ordinal" "gateway.ordinal" (eq $name "message"))) }}
           valueFrom:
             fieldRef: {fieldPath: "metadata.labels['apps.kubernetes.io/pod-index']"}
         {{- end }}
-        {{- include "parlance.awsCredentials" (list $root $name (include "parlance.secretName" (list $root $name))) | nindent 8 }}
+        {{- with trim $credentials }}
+        {{- . | nindent 8 }}
+        {{- end }}
+      {{- end }}
       ports:
         - {name: http, containerPort: {{ $service.ports.http }}}
         - {name: grpc, containerPort: {{ $service.ports.grpc }}}
