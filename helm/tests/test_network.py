@@ -164,6 +164,13 @@ def test_a_service_reaches_its_own_stores_and_no_other_address(service):
     assert not allowed(found, ends[service], WORLD, 80)
 
 
+def test_a_sidecar_reaches_its_mesh():
+    mesh = (None, {"app": "istiod"}, "istio-system")
+    for name, want in (("everything", True), ("eks", False)):
+        found = chart.case(name)
+        assert allowed(found, endpoints(found)["message"], mesh, 15012) == want
+
+
 def test_a_collector_of_traces_is_reached_if_it_is_named():
     for name, want in (("everything", True), ("eks", False)):
         found = chart.case(name)

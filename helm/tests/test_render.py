@@ -132,8 +132,16 @@ def test_a_canary_is_a_deployment_beside_or_the_last_pods_of_a_statefulset():
 
 
 def test_the_mesh_is_strict():
-    mesh = chart.one(chart.case("everything"), "PeerAuthentication", "parlance")
-    assert mesh["spec"]["mtls"]["mode"] == "STRICT"
+    found = chart.case("everything")
+    rules = {chart.component(it): it["spec"] for it in chart.of_kind(found, "PeerAuthentication")}
+    assert set(rules) == {*chart.SERVICES, "web"}
+    for service, spec in rules.items():
+        assert spec["mtls"]["mode"] == "STRICT"
+        pods = [labels for _, labels, _, _ in chart.pods(found) if spec["selector"]["matchLabels"].items() <= labels.items()]
+        assert pods and {labels["app.kubernetes.io/component"] for labels in pods} == {service}
+        # In clear, by Prometheus only.
+        ports = {int(port) for port in spec.get("portLevelMtls", {})}
+        assert ports == (set() if service == "web" else {int(chart.defaults(service)["listen"]["ops"].rpartition(":")[2])})
 
 
 @pytest.mark.parametrize(("mode", "hooks"), [("hook", True), ("job", False)])
