@@ -28,3 +28,24 @@ def test_the_next_epoch_is_begun_by_the_message_service_with_the_rights_of_migra
     assert container["args"] == ["begin-epoch"]
     assert "/message:" in container["image"]
     assert job["spec"]["template"]["spec"]["serviceAccountName"] == "parlance-migrate"
+
+
+@pytest.mark.parametrize(("manifest", "option"), [("minikube.yaml", "--dev-servers"), ("eks.yaml", "--sample")])
+def test_plain_manifests_need_no_secret_that_the_script_does_not_make(manifest, option):
+    found = [it for it in yaml.safe_load_all((chart.ROOT / "k8s" / manifest).read_text()) if it]
+    script = subprocess.run([chart.ROOT / "scripts" / "make-secrets", option], capture_output=True, text=True, check=True)
+    made = {(it["kind"], it["metadata"]["name"]): {**it.get("data", {}), **it.get("stringData", {})}
+            for it in [*found, *yaml.safe_load_all(script.stdout)] if it and it["kind"] in ("Secret", "ConfigMap")}
+    needed = set()
+    for _, _, spec, _ in chart.pods(found):
+        for volume in spec.get("volumes", []):
+            if "secret" in volume:
+                needed.add(("Secret", volume["secret"]["secretName"]))
+            if "configMap" in volume:
+                needed.add(("ConfigMap", volume["configMap"]["name"]))
+        for container in spec["containers"]:
+            for variable in container.get("env", []):
+                if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
+                    assert reference["key"] in made["Secret", reference["name"]]
+    assert needed
+    assert needed <= set(made)
