@@ -9,7 +9,7 @@ import chart
 FOREIGN = {
     ("monitoring.coreos.com/v1", "ServiceMonitor"), ("monitoring.coreos.com/v1", "PrometheusRule"),
     ("networking.istio.io/v1", "VirtualService"), ("networking.istio.io/v1", "DestinationRule"),
-    ("security.istio.io/v1", "PeerAuthentication"),
+    ("security.istio.io/v1", "PeerAuthentication"), ("gateway.networking.k8s.io/v1", "HTTPRoute"),
 }
 STANDARD_LABELS = {f"app.kubernetes.io/{it}" for it in ("name", "instance", "version", "component", "part-of", "managed-by")}
 DEV_SERVERS = {"kafka", "redis", "postgres", "local-aws"}

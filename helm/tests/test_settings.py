@@ -197,6 +197,21 @@ def test_the_routes_are_those_of_the_reverse_proxy():
     routed = {path["path"]: path["backend"]["service"]["name"].removeprefix("parlance-")
               for ingress in chart.of_kind(found, "Ingress") for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]}
     assert routed == dict(table) | {"/": "web"}
+    everything = chart.case("everything")
+    by_gateway, by_mesh = {}, {}
+    for rule in chart.one(everything, "HTTPRoute", "parlance")["spec"]["rules"]:
+        target = rule["backendRefs"][0]
+        by_gateway[rule["matches"][0]["path"]["value"]] = target["name"].removeprefix("parlance-")
+        service = chart.one(everything, "Service", target["name"])
+        assert target["port"] in {port["port"] for port in service["spec"]["ports"]}
+    assert by_gateway == routed
+    for rule in chart.one(everything, "VirtualService", "parlance")["spec"]["http"]:
+        target = rule["route"][0]["destination"]
+        for match in rule.get("match", [{"uri": {"prefix": "/"}}]):
+            by_mesh[match["uri"]["prefix"]] = target["host"].removeprefix("parlance-")
+        service = chart.one(everything, "Service", target["host"])
+        assert target["port"]["number"] in {port["port"] for port in service["spec"]["ports"]}
+    assert by_mesh == routed
 
 
 def test_public_grpc_goes_to_the_services_that_the_protos_declare():

@@ -59,8 +59,8 @@
 {{- fail "secrets.signingSecret and secrets.identitiesConfigMap name what exists: they and secrets.create exclude each other" -}}
 {{- end -}}
 {{- end -}}
-{{- if and $v.ingress.enabled (not $v.ingress.host) -}}
-{{- fail "ingress.host is needed with ingress.enabled" -}}
+{{- if and (or $v.ingress.enabled $v.gatewayApi.enabled) (not $v.ingress.host) -}}
+{{- fail "ingress.host is needed with ingress.enabled or gatewayApi.enabled" -}}
 {{- end -}}
 {{- if and $v.ingress.filesHost (not $v.devServers.enabled) -}}
 {{- fail "ingress.filesHost is for the S3 of devServers: without it, browsers talk to S3 itself" -}}
