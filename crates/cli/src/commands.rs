@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::keep::{Keeper, Kept};
 use crate::output::{Names, Output, line, people_in};
-use crate::{Cli, Command, follow};
+use crate::{Cli, Command, check, follow};
 
 const DEFAULT_SERVER: &str = "http://localhost:8080";
 
@@ -159,6 +159,7 @@ pub async fn run(cli: Cli) -> Result<()> {
             };
             send(out, &client, conversation, &draft).await
         }
+        Command::Check => check::check(out, server.unwrap_or(DEFAULT_SERVER)).await,
         Command::Download(args) => {
             let client = client()?;
             let path = match args.path {

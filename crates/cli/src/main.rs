@@ -1,5 +1,6 @@
 //! `parlance`: the command line of Parlance.
 
+mod check;
 mod commands;
 mod follow;
 mod keep;
@@ -70,6 +71,8 @@ enum Command {
     Upload(Upload),
     /// Download a file.
     Download(Download),
+    /// Try the server: two new people, a message between them. Signs nobody in here.
+    Check,
 }
 
 const PLACE: &str = "@HANDLE|GROUP|ID";

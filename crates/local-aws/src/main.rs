@@ -1,6 +1,6 @@
-//! `local-aws --data DIR --dynamodb-port P --s3-port P`
+//! `local-aws --data DIR --dynamodb-port P --s3-port P [--listen ADDRESS]`
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -17,10 +17,13 @@ struct Arguments {
     /// Folder that holds tables and objects.
     #[arg(long)]
     data: PathBuf,
-    /// Port of the DynamoDB API, on 127.0.0.1.
+    /// Where to listen. In a container: 0.0.0.0.
+    #[arg(long, default_value_t = IpAddr::from(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
+    /// Port of the DynamoDB API.
     #[arg(long)]
     dynamodb_port: u16,
-    /// Port of the S3 API, on 127.0.0.1.
+    /// Port of the S3 API.
     #[arg(long)]
     s3_port: u16,
     /// Don't flush tables to the disk: for tests.
@@ -55,8 +58,8 @@ async fn main() -> anyhow::Result<()> {
     } else {
         Durability::PowerLoss
     };
-    let dynamodb = bind(arguments.dynamodb_port).await?;
-    let s3 = bind(arguments.s3_port).await?;
+    let dynamodb = bind(arguments.listen, arguments.dynamodb_port).await?;
+    let s3 = bind(arguments.listen, arguments.s3_port).await?;
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     let credentials = Credentials {
@@ -66,10 +69,10 @@ async fn main() -> anyhow::Result<()> {
     local_aws::run(&arguments.data, durability, credentials, dynamodb, s3, stop).await
 }
 
-async fn bind(port: u16) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+async fn bind(address: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((address, port))
         .await
-        .with_context(|| format!("listen on 127.0.0.1:{port}"))
+        .with_context(|| format!("listen on {address}:{port}"))
 }
 
 async fn stop_on_signal(stop: CancellationToken) {

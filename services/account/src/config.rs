@@ -1,9 +1,10 @@
 //! The settings; `config.default.toml` is their documentation.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+
+use crate::domain::Network;
 
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
@@ -46,7 +47,7 @@ pub struct Accounts {
     pub session_idle_seconds: u64,
     pub session_max_seconds: u64,
     pub secure_cookies: bool,
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -163,6 +163,31 @@ async fn two_people_write_to_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_check_sends_a_message_and_signs_nobody_in() {
+    let nobody = Person {
+        home: tempfile::tempdir().unwrap(),
+        handle: String::new(),
+    };
+    let server = suite().await.origin();
+    let printed = nobody.text(&["--server", &server, "check"]).await;
+    assert!(printed.contains("stored as #2"), "{printed}");
+    assert_eq!(nobody.runs(&["whoami"]).await.status.code(), Some(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_no_server_fails() {
+    let nobody = Person {
+        home: tempfile::tempdir().unwrap(),
+        handle: String::new(),
+    };
+    // A port that nobody can listen on without being root, and nobody does.
+    let output = nobody
+        .runs(&["--server", "http://127.0.0.1:1", "check"])
+        .await;
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_follows_a_group_misses_nothing_when_a_gateway_is_killed() {
     let suite = suite().await;
     let (cleo, dan) = (

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use super::AppState;
+use crate::domain::Network;
 
 /// The address that a request came from.
 pub struct Address(pub IpAddr);
@@ -32,9 +33,10 @@ impl FromRequestParts<AppState> for Address {
 
 /// The last address in `X-Forwarded-For` that isn't one of our own proxies, if our proxy wrote it;
 /// else the peer itself. What a client wrote there itself is further left, and never reached.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> IpAddr {
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
+    let is_ours = |address| proxies.iter().any(|proxy| proxy.contains(address));
     let peer = peer.to_canonical();
-    if !proxies.contains(&peer) {
+    if !is_ours(peer) {
         return peer;
     }
     let mut client = peer;
@@ -48,7 +50,7 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> 
             break;
         };
         client = address.to_canonical();
-        if !proxies.contains(&client) {
+        if !is_ours(client) {
             break;
         }
     }
@@ -64,7 +66,7 @@ mod tests {
         for value in forwarded {
             headers.append("x-forwarded-for", value.parse().unwrap());
         }
-        let proxies: Vec<IpAddr> = proxies.iter().map(|p| p.parse().unwrap()).collect();
+        let proxies: Vec<Network> = proxies.iter().map(|p| p.parse().unwrap()).collect();
         client_address(peer.parse().unwrap(), &headers, &proxies).to_string()
     }
 
@@ -73,6 +75,8 @@ mod tests {
         assert_eq!(seen("6.6.6.6", &["1.1.1.1"], &[]), "6.6.6.6");
         assert_eq!(seen("6.6.6.6", &["1.1.1.1"], &["10.0.0.1"]), "6.6.6.6");
         assert_eq!(seen("10.0.0.1", &["6.6.6.6"], &["10.0.0.1"]), "6.6.6.6");
+        assert_eq!(seen("10.0.3.1", &["6.6.6.6"], &["10.0.0.0/16"]), "6.6.6.6");
+        assert_eq!(seen("10.1.0.1", &["6.6.6.6"], &["10.0.0.0/16"]), "10.1.0.1");
         assert_eq!(
             seen("::ffff:10.0.0.1", &["6.6.6.6"], &["10.0.0.1"]),
             "6.6.6.6"
