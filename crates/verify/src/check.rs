@@ -586,7 +586,12 @@ impl Checker {
             let Some((home, sent, uploaded)) = self.files.get(file) else {
                 continue;
             };
-            let member = self.talks.0.get(home).is_some_and(|talk| talk.ever_saw(*u));
+            let talk = self.talks.0.get(home);
+            let member = talk.is_some_and(|talk| talk.ever_saw(*u));
+            // Whether it is for who left or is yet to come isn't told by numbers.
+            let steady = talk
+                .and_then(|talk| talk.steady_since(*u))
+                .is_some_and(|joined| joined < *line);
             let clues = [Clue::Line(*uploaded), Clue::Line(*line)];
             match got {
                 Some(_) if !member => findings.add(Invariant::FileLeaked, clues, || {
@@ -595,7 +600,7 @@ impl Checker {
                 Some(got) if got != sent => findings.add(Invariant::FileDamaged, clues, || {
                     format!("{u} got other bytes than were sent as {file} in {c}")
                 }),
-                None if member => findings.add(Invariant::FileDamaged, clues, || {
+                None if steady => findings.add(Invariant::FileDamaged, clues, || {
                     format!("{u}, a member of {home}, was refused the file {file}")
                 }),
                 _ => {}

@@ -776,6 +776,14 @@ impl Talk {
         self.stays.contains_key(&u)
     }
 
+    /// The line that told first that the person came, if they never left.
+    pub(super) fn steady_since(&self, u: Person) -> Option<u64> {
+        match self.stays.get(&u)?.stays[..] {
+            [(from, None)] => Some(self.entries.get(&from)?.line),
+            _ => None,
+        }
+    }
+
     /// Judges what only the whole history tells. Returns how many of those who may see the conversation
     /// did not read it at the end.
     pub(super) fn finish(&mut self, world: &mut World) -> u64 {

@@ -1336,9 +1336,24 @@ fn damage_file(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
 }
 
 fn refuse_file(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    // To somebody who was in from the beginning, and stayed.
     let got: Vec<_> = downloads(events)
         .into_iter()
-        .filter(|(_, got)| *got)
+        .filter(|(at, got)| {
+            let What::Downloaded { d, c, .. } = events[*at].e else {
+                return false;
+            };
+            let u = person_of(events, d);
+            let all = entries(events, c);
+            let seen = places(&events[..*at], shown)
+                .iter()
+                .any(|(_, (_, of, entry))| *of == c && entry.n == 1);
+            *got && seen
+                && matches!(&all[0].1.is, Change::Created { members } if members.contains(&u))
+                && !all
+                    .iter()
+                    .any(|(_, entry)| entry.is == Change::Left { who: u })
+        })
         .collect();
     let Some((at, _)) = one(rng, &got) else {
         return false;
