@@ -3,4 +3,7 @@
 //! everybody it is for, on every device; the badge is always right; a gap is never silent.
 
 pub mod check;
+pub mod command;
+pub mod figures;
 pub mod history;
+pub mod run;

@@ -8,7 +8,7 @@ use futures_util::future::select_all;
 use local_stack::install::{self, Program};
 use local_stack::process::Process;
 use local_stack::servers::Durability;
-use local_stack::suite::{self, Options, Ports, Suite};
+use local_stack::suite::{self, Links, Options, Ports, Suite};
 
 use crate::{demo, web};
 
@@ -101,6 +101,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Suite> {
         durability: Durability::PowerLoss,
         client: web::dist(),
         build: false,
+        links: Links::Direct,
         environment: Vec::new(),
     })
     .await

@@ -137,12 +137,7 @@ impl DeviceActor {
         });
         for waiting in &screen.pending {
             // It has room for all of them, and has just begun.
-            let _ = new.try_resend(
-                waiting.conversation,
-                waiting.cmid,
-                waiting.draft.clone(),
-                1,
-            );
+            let _ = new.try_resend(waiting.conversation, waiting.cmid, waiting.draft.clone(), 1);
         }
         for (conversation, number) in &screen.marked {
             new.mark_read(*conversation, *number);
@@ -218,7 +213,9 @@ impl DeviceActor {
     /// The same by REST.
     pub async fn mark_read_by_rest(&self, conversation: ConversationId, c: Conversation) {
         let n = self.screen().held.get(&conversation).copied();
-        let Some(n) = n.filter(|n| *n > 0) else { return };
+        let Some(n) = n.filter(|n| *n > 0) else {
+            return;
+        };
         let _one_at_a_time = self.reading.lock().await;
         let op = self.recorder.op();
         let d = self.d;
@@ -257,7 +254,15 @@ impl DeviceActor {
     pub async fn page(&self, conversation: ConversationId, c: Conversation, place: Place) {
         let _one_at_a_time = self.reading.lock().await;
         // Whether it is answered is recorded; nothing else depends on it.
-        let _ = read_page(&self.recorder, &self.client, self.d, (conversation, c), place, 50).await;
+        let _ = read_page(
+            &self.recorder,
+            &self.client,
+            self.d,
+            (conversation, c),
+            place,
+            50,
+        )
+        .await;
     }
 
     /// Sends a message, or one that was sent before, by REST, once.
@@ -393,7 +398,11 @@ pub async fn read_page(
                     .state
                     .as_ref()
                     .map_or(page.covered_to, |state| state.head_number),
-                entries: page.entries.iter().map(|entry| recorder.entry(entry)).collect(),
+                entries: page
+                    .entries
+                    .iter()
+                    .map(|entry| recorder.entry(entry))
+                    .collect(),
             });
             Ok(page)
         }
@@ -531,7 +540,9 @@ impl Screen {
 pub fn upstream_of(origin: &str) -> Option<String> {
     let (scheme, rest) = origin.split_once("://")?;
     let host = rest.split('/').next()?;
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     Some(if has_port {
         host.to_owned()
     } else {
@@ -540,9 +551,14 @@ pub fn upstream_of(origin: &str) -> Option<String> {
 }
 
 /// A socket that notes what comes, and applies no rule.
-pub async fn observe(recorder: Recorder, client: Client, socket_url: String, by: Option<SocketAddr>) {
-    use client::{Connection, Format, Incoming};
+pub async fn observe(
+    recorder: Recorder,
+    client: Client,
+    socket_url: String,
+    by: Option<SocketAddr>,
+) {
     use client::wire::{Hello, client_frame, server_frame};
+    use client::{Connection, Format, Incoming};
 
     let u = recorder.person(client.user_id());
     let d = recorder.device(u, DeviceKind::Wire);
