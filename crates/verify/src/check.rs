@@ -13,7 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ids::{FileId, MessageId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::history::{
     Body, Conversation, Device, DeviceKind, Event, FaultId, FaultStep, History, Membership, Op,
@@ -43,7 +43,7 @@ impl Default for Limits {
 }
 
 /// What came of a check.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     pub verdict: Verdict,
     /// How often each invariant was violated.
@@ -56,7 +56,7 @@ pub struct Report {
 }
 
 /// Whether the promise was kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Passed,
@@ -76,7 +76,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Something that must hold and didn't, with what proves it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Violation {
     pub invariant: Invariant,
     /// In a sentence.
@@ -100,7 +100,7 @@ impl fmt::Display for Violation {
 }
 
 /// What a history holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub events: u64,
     /// Messages that were handed in, each once.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::check::{Limits, Report, Verdict, check_with};
 use crate::figures::{Clerk, Figures};
@@ -24,7 +24,7 @@ pub struct Arguments {
 }
 
 /// A verdict and the figures beside it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Outcome {
     pub seed: Option<u64>,
     pub report: Report,

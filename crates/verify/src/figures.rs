@@ -5,7 +5,7 @@ use std::fmt;
 
 use hdrhistogram::Histogram;
 use ids::ClientMessageId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::history::{
     Change, Conversation, Device, DeviceKind, Event, FaultId, FaultStep, Op, Outcome, Person,
@@ -20,7 +20,7 @@ const NOT_SLOW_NS: u64 = 100_000_000;
 const AFTERMATH_NS: u64 = 60_000_000_000;
 
 /// Quantiles in milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quantiles {
     pub count: u64,
     pub p50: f64,
@@ -43,7 +43,7 @@ impl Quantiles {
 }
 
 /// What one stretch of a run, or all windows of one kind of fault, was like.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Stretch {
     /// From handing in to the acknowledgement, by socket.
     pub acknowledgement_ms: Quantiles,
@@ -55,7 +55,7 @@ pub struct Stretch {
 }
 
 /// What a kind of fault did.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct FaultKind {
     pub made: u64,
     /// Of these, how many had an effect that was seen.
@@ -68,7 +68,7 @@ pub struct FaultKind {
 }
 
 /// Latencies of a run.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Figures {
     pub phases: BTreeMap<Phase, Stretch>,
     pub faults: BTreeMap<String, FaultKind>,

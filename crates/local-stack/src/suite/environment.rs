@@ -88,7 +88,10 @@ impl Plan<'_> {
         let name = name_of(program, ordinal);
         // The same URL, by the relay if there is one.
         let by = |to: &str, url: String| {
-            let link = self.links.iter().find(|link| link.from == name && link.to == to);
+            let link = self
+                .links
+                .iter()
+                .find(|link| link.from == name && link.to == to);
             link.map_or(url.clone(), |link| {
                 url.replace(
                     &format!(":{}", link.target_port),

@@ -5,7 +5,7 @@ use std::fmt;
 macro_rules! invariants {
     ($($(#[doc = $rule:literal])+ $variant:ident = $id:literal $name:literal),* $(,)?) => {
         /// Something that must hold in every history.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Invariant {
             $($(#[doc = $rule])+ $variant),*
