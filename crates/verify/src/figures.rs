@@ -47,7 +47,8 @@ impl Quantiles {
 pub struct Stretch {
     /// From handing in to the acknowledgement, by socket.
     pub acknowledgement_ms: Quantiles,
-    /// From handing in to being shown on another device.
+    /// From handing in to being shown on a device, of messages between devices whose own network is
+    /// whole.
     pub delivery_ms: Quantiles,
     pub sent: u64,
     /// Acknowledged, or refused for good, within 10 s.
@@ -109,6 +110,7 @@ impl Measure {
 
 struct Sent {
     t: u64,
+    d: Device,
     phase: Phase,
     /// Kinds of faults that were under way, as indices.
     faults: Vec<usize>,
@@ -134,8 +136,8 @@ pub struct Clerk {
     phases: BTreeMap<Phase, Measure>,
     kinds: Vec<(String, Measure)>,
     faults: BTreeMap<FaultId, Fault>,
-    /// Deliveries that may be slow: handed in, shown, on which device.
-    slow: Vec<(u64, u64, Device)>,
+    /// Deliveries that were slow: handed in, shown, from which device to which.
+    slow: Vec<(u64, u64, [Device; 2])>,
     threshold: u64,
     seen: HashSet<(Device, Conversation, u64)>,
 }
@@ -222,12 +224,13 @@ impl Clerk {
         if self.sends.contains_key(&key) {
             return;
         }
-        // A broken network concerns its own device.
+        // A broken network concerns its own device, and that device says nothing of other faults.
+        let away = self.was_away(d, t);
         let faults: Vec<usize> = self
             .faults
             .values()
             .filter(|fault| fault.over.is_none())
-            .filter(|fault| fault.device.is_none_or(|device| device == d))
+            .filter(|fault| fault.device.map_or(!away, |device| device == d))
             .map(|fault| fault.kind)
             .collect();
         self.phases.entry(phase).or_default().sent += 1;
@@ -236,6 +239,7 @@ impl Clerk {
         }
         let sent = Sent {
             t,
+            d,
             phase,
             faults,
             answered: false,
@@ -278,7 +282,7 @@ impl Clerk {
         };
         let took = t.saturating_sub(sent.t);
         if self.threshold > 0 && took > self.threshold {
-            self.slow.push((sent.t, t, d));
+            self.slow.push((sent.t, t, [sent.d, d]));
         }
         // What a device missed while its own network was broken says nothing of the server.
         let own = |fault: &Fault| {
@@ -321,12 +325,12 @@ impl Clerk {
             let last = self
                 .slow
                 .iter()
-                .filter(|(t, _, d)| {
+                .filter(|(t, _, devices)| {
                     fault.begun <= *t
                         && *t < end
                         && match fault.device {
-                            Some(device) => device == *d,
-                            None => !self.was_away(*d, *t),
+                            Some(device) => devices.contains(&device),
+                            None => !devices.iter().any(|d| self.was_away(*d, *t)),
                         }
                 })
                 .map(|(_, shown, _)| shown.saturating_sub(over))

@@ -94,6 +94,8 @@ pub struct Run {
     pub history: PathBuf,
 }
 
+/// How long people talk before the warm-up.
+const SEED: Duration = Duration::from_secs(5);
 /// REST calls that are under way at once.
 const CALLS: usize = 64;
 /// Tries to reach a deployment that may be busy or restarting.
@@ -176,6 +178,8 @@ impl Run {
             deadline,
         };
 
+        // The first words of a conversation find caches empty, and are no measure.
+        talk.go_on(SEED, std::future::ready(())).await;
         recorder.phase(Phase::WarmUp);
         tracing::info!("warm-up: {} s", self.options.warm_up_seconds);
         talk.go_on(

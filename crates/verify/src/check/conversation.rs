@@ -1144,7 +1144,8 @@ impl Talk {
                 .member_since_as_of(*head)
                 .map_or(0, |since| countable.unread(*u, (*read).max(since), *head));
             if *unread != right {
-                world.findings.add(Invariant::UnreadWrong, [Clue::Line(*line)], || {
+                let clues = [Some(Clue::Line(*line)), self.line_of_leave(*u, head + 1)];
+                world.findings.add(Invariant::UnreadWrong, clues.into_iter().flatten(), || {
                     format!("{unread} messages of {c} are said to be unread for {u} above #{read} up to #{head}; it is {right}")
                 });
             }
