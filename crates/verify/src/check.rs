@@ -167,6 +167,8 @@ pub(crate) enum Clue {
     Line(u64),
     /// The first in which the device was given the entry.
     Saw(Device, Conversation, u64),
+    /// The last page of the device that says to cover the number.
+    Covered(Device, Conversation, u64),
 }
 
 /// A finding whose proof has not been fetched.
@@ -621,20 +623,27 @@ fn prove<H: History + ?Sized>(
         .iter()
         .flat_map(|finding| finding.clues.iter().copied())
         .collect();
+    let covered: Vec<(Device, Conversation, u64)> = wanted
+        .iter()
+        .filter_map(|clue| match clue {
+            Clue::Covered(d, c, n) => Some((*d, *c, *n)),
+            _ => None,
+        })
+        .collect();
     let mut found: HashMap<Clue, (u64, Event)> = HashMap::new();
     let mut line = 0;
     for event in history.events()? {
         let event = event?;
         line += 1;
-        let mut keep = |clue: Clue, event: &Event| {
+        let keep = |found: &mut HashMap<Clue, (u64, Event)>, clue: Clue, event: &Event| {
             if wanted.contains(&clue) {
                 found.entry(clue).or_insert_with(|| (line, event.clone()));
             }
         };
-        keep(Clue::Line(line), &event);
+        keep(&mut found, Clue::Line(line), &event);
         match &event.e {
             What::Wire { d, c, entry, .. } | What::Shown { d, c, entry } => {
-                keep(Clue::Saw(*d, *c, entry.n), &event);
+                keep(&mut found, Clue::Saw(*d, *c, entry.n), &event);
             }
             What::Page {
                 d,
@@ -645,24 +654,37 @@ fn prove<H: History + ?Sized>(
                 to,
                 head,
             } => {
+                // Of a page only the entries that matter.
+                let part = |low: u64, high: u64| Event {
+                    t: event.t,
+                    e: What::Page {
+                        op: *op,
+                        d: *d,
+                        c: *c,
+                        from: *from,
+                        to: *to,
+                        head: *head,
+                        entries: entries
+                            .iter()
+                            .filter(|entry| (low..=high).contains(&entry.n))
+                            .cloned()
+                            .collect(),
+                    },
+                };
                 for entry in entries {
-                    if !wanted.contains(&Clue::Saw(*d, *c, entry.n)) {
-                        continue;
+                    if wanted.contains(&Clue::Saw(*d, *c, entry.n)) {
+                        keep(
+                            &mut found,
+                            Clue::Saw(*d, *c, entry.n),
+                            &part(entry.n, entry.n),
+                        );
                     }
-                    // Of a page only the entry that matters.
-                    let one = Event {
-                        t: event.t,
-                        e: What::Page {
-                            op: *op,
-                            d: *d,
-                            c: *c,
-                            from: *from,
-                            to: *to,
-                            head: *head,
-                            entries: vec![entry.clone()],
-                        },
-                    };
-                    keep(Clue::Saw(*d, *c, entry.n), &one);
+                }
+                for (device, talk, n) in &covered {
+                    if (device, talk) == (d, c) && (from..=to).contains(&n) {
+                        let clue = Clue::Covered(*d, *c, *n);
+                        found.insert(clue, (line, part(n - 1, n + 1)));
+                    }
                 }
             }
             _ => {}

@@ -1,6 +1,6 @@
 //! How long things took: from a history alone, so that a kept one gives the same.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use hdrhistogram::Histogram;
@@ -139,7 +139,6 @@ pub struct Clerk {
     /// Deliveries that were slow: handed in, shown, from which device to which.
     slow: Vec<(u64, u64, [Device; 2])>,
     threshold: u64,
-    seen: HashSet<(Device, Conversation, u64)>,
 }
 
 impl Clerk {
@@ -198,7 +197,6 @@ impl Clerk {
                         .devices
                         .get(d)
                         .is_some_and(|(_, kind)| *kind == DeviceKind::Session)
-                    && self.seen.insert((*d, *c, entry.n))
                 {
                     self.shown(t, *d, (*c, entry.from, *cmid));
                 }

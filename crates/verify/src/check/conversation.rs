@@ -1043,7 +1043,7 @@ impl Talk {
                 }
             }
             for n in missing.iter() {
-                let mut clues = Vec::new();
+                let mut clues = vec![Clue::Covered(*d, c, n)];
                 clues.extend(self.entries.get(&n).map(|known| Clue::Line(known.line)));
                 clues.extend(self.line_of_acknowledgement(n));
                 world.findings.add(Invariant::LostFromHistory, clues, || {
