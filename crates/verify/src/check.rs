@@ -214,7 +214,6 @@ pub(crate) enum Pending {
         c: Conversation,
         cmid: ids::ClientMessageId,
         line: u64,
-        t: u64,
     },
     Edit {
         c: Conversation,
@@ -349,16 +348,7 @@ impl Checker {
                 files: _,
             } => {
                 talks.of(c).send(world, line, t, d, cmid, body, via);
-                self.pending.insert(
-                    op,
-                    Pending::Send {
-                        d,
-                        c,
-                        cmid,
-                        line,
-                        t,
-                    },
-                );
+                self.pending.insert(op, Pending::Send { d, c, cmid, line });
             }
             What::Edit {
                 op,
@@ -413,11 +403,8 @@ impl Checker {
                         c,
                         cmid,
                         line: asked,
-                        t: since,
                     } => {
-                        talks
-                            .of(c)
-                            .sent(world, line, t, d, cmid, (asked, since), outcome);
+                        talks.of(c).sent(world, line, t, d, cmid, asked, outcome);
                     }
                     Pending::Edit { c } => {
                         if let Outcome::Ok {

@@ -1,6 +1,6 @@
 //! How long things took: from a history alone, so that a kept one gives the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use hdrhistogram::Histogram;
@@ -123,6 +123,8 @@ struct Fault {
     device: Option<Device>,
     begun: u64,
     over: Option<u64>,
+    /// Of a device: when it had caught up again.
+    whole: Option<u64>,
     seen: bool,
 }
 
@@ -139,6 +141,7 @@ pub struct Clerk {
     /// Deliveries that were slow: handed in, shown, from which device to which.
     slow: Vec<(u64, u64, [Device; 2])>,
     threshold: u64,
+    caught_up: HashSet<Device>,
 }
 
 impl Clerk {
@@ -178,6 +181,7 @@ impl Clerk {
                         device,
                         begun: t,
                         over: None,
+                        whole: None,
                         seen: false,
                     };
                     self.faults.insert(*id, fault);
@@ -186,9 +190,23 @@ impl Clerk {
                     if let Some(fault) = self.faults.get_mut(id) {
                         fault.over = Some(t);
                         fault.seen = effect.is_some();
+                        let caught_up = fault.device.is_none_or(|d| self.caught_up.contains(&d));
+                        fault.whole = caught_up.then_some(t);
                     }
                 }
             },
+            What::Connection { d, state, .. } => {
+                if state == "caught_up" {
+                    self.caught_up.insert(*d);
+                    for fault in self.faults.values_mut() {
+                        if fault.device == Some(*d) && fault.over.is_some() {
+                            fault.whole.get_or_insert(t);
+                        }
+                    }
+                } else {
+                    self.caught_up.remove(d);
+                }
+            }
             What::Send { op, d, c, cmid, .. } => self.sent(t, *op, *d, *c, *cmid),
             What::Done { op, outcome } => self.done(t, *op, outcome),
             What::Shown { d, c, entry } => {
@@ -222,19 +240,15 @@ impl Clerk {
         if self.sends.contains_key(&key) {
             return;
         }
-        // A broken network concerns its own device, and that device says nothing of other faults.
-        let away = self.was_away(d, t);
+        // A broken network concerns its own device.
         let faults: Vec<usize> = self
             .faults
             .values()
             .filter(|fault| fault.over.is_none())
-            .filter(|fault| fault.device.map_or(!away, |device| device == d))
+            .filter(|fault| fault.device.is_none_or(|device| device == d))
             .map(|fault| fault.kind)
             .collect();
         self.phases.entry(phase).or_default().sent += 1;
-        for kind in &faults {
-            self.kinds[*kind].1.sent += 1;
-        }
         let sent = Sent {
             t,
             d,
@@ -256,22 +270,39 @@ impl Clerk {
             return;
         }
         sent.answered = true;
-        let took = t.saturating_sub(sent.t);
-        let measures = self.phases.get_mut(&sent.phase).into_iter().chain(
-            self.kinds
-                .iter_mut()
-                .enumerate()
-                .filter(|(index, _)| sent.faults.contains(index))
-                .map(|(_, (_, measure))| measure),
-        );
-        for measure in measures {
+        let (since, d, took) = (sent.t, sent.d, t.saturating_sub(sent.t));
+        let (phase, faults) = (sent.phase, std::mem::take(&mut sent.faults));
+        let count = |measure: &mut Measure| {
             measure.in_time += u64::from(took <= IN_TIME_NS);
             if matches!(outcome, Outcome::Ok { .. }) {
                 measure
                     .acknowledgement
                     .saturating_record((took / 1_000).max(1));
             }
+        };
+        if let Some(measure) = self.phases.get_mut(&phase) {
+            count(measure);
         }
+        let away = self.was_away(d, since, t);
+        for kind in &faults {
+            if self.concerns(*kind, away) {
+                let measure = &mut self.kinds[*kind].1;
+                measure.sent += 1;
+                count(measure);
+            }
+        }
+        if let Some(sent) = self.sends.get_mut(&key) {
+            sent.faults = faults;
+        }
+    }
+
+    /// A device whose own network is broken says nothing of other faults.
+    fn concerns(&self, kind: usize, away: bool) -> bool {
+        !away
+            || self
+                .faults
+                .values()
+                .any(|fault| fault.kind == kind && fault.device.is_some())
     }
 
     fn shown(&mut self, t: u64, d: Device, key: (Conversation, Person, ClientMessageId)) {
@@ -283,22 +314,22 @@ impl Clerk {
             self.slow.push((sent.t, t, [sent.d, d]));
         }
         // What a device missed while its own network was broken says nothing of the server.
-        let own = |fault: &Fault| {
-            fault.device == Some(d)
-                && fault.begun <= t
-                && fault.over.is_none_or(|over| over >= sent.t)
-        };
-        if self.faults.values().any(own) {
+        if self.was_away(d, sent.t, t) {
             return;
         }
-        if let Some(measure) = self.phases.get_mut(&sent.phase) {
+        let away = self.was_away(sent.d, sent.t, t);
+        let kinds: Vec<usize> = sent
+            .faults
+            .iter()
+            .copied()
+            .filter(|kind| self.concerns(*kind, away))
+            .collect();
+        if !away && let Some(measure) = self.phases.get_mut(&sent.phase) {
             measure.delivery.saturating_record((took / 1_000).max(1));
         }
-        for kind in &sent.faults {
-            self.kinds[*kind]
-                .1
-                .delivery
-                .saturating_record((took / 1_000).max(1));
+        for kind in kinds {
+            let delivery = &mut self.kinds[kind].1.delivery;
+            delivery.saturating_record((took / 1_000).max(1));
         }
     }
 
@@ -323,12 +354,12 @@ impl Clerk {
             let last = self
                 .slow
                 .iter()
-                .filter(|(t, _, devices)| {
+                .filter(|(t, shown, devices)| {
                     fault.begun <= *t
                         && *t < end
                         && match fault.device {
                             Some(device) => devices.contains(&device),
-                            None => !devices.iter().any(|d| self.was_away(*d, *t)),
+                            None => !devices.iter().any(|d| self.was_away(*d, *t, *shown)),
                         }
                 })
                 .map(|(_, shown, _)| shown.saturating_sub(over))
@@ -363,12 +394,13 @@ impl Clerk {
         }
     }
 
-    /// Whether the device had a broken network of its own about that time.
-    fn was_away(&self, d: Device, t: u64) -> bool {
+    /// Whether the device had a broken network of its own, or had not caught up after that, at any
+    /// time between.
+    fn was_away(&self, d: Device, from: u64, to: u64) -> bool {
         self.faults.values().any(|fault| {
             fault.device == Some(d)
-                && fault.begun <= t + AFTERMATH_NS / 2
-                && fault.over.is_none_or(|over| over + AFTERMATH_NS / 2 >= t)
+                && fault.begun <= to
+                && fault.whole.is_none_or(|whole| whole >= from)
         })
     }
 }

@@ -302,7 +302,7 @@ impl Talk {
         t: u64,
         d: Device,
         cmid: ClientMessageId,
-        (asked, _since): (u64, u64),
+        asked: u64,
         outcome: Outcome,
     ) {
         let u = world.person(d);

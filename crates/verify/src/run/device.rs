@@ -122,13 +122,7 @@ impl DeviceActor {
             },
             ..SessionOptions::default()
         };
-        let (recorder, seen, d, u) = (
-            self.recorder.clone(),
-            Arc::clone(&self.screen),
-            self.d,
-            self.u,
-        );
-        let _ = u;
+        let (recorder, seen, d) = (self.recorder.clone(), Arc::clone(&self.screen), self.d);
         let new = Session::start_with(&self.client, options, move |update| {
             let mut screen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             if screen.generation == generation {
