@@ -476,7 +476,10 @@ impl<S: Iterator<Item = Step>> Talking<'_, S> {
             }
             Action::MarkRead { by, talk } => {
                 let talk = &stage.talks[talk];
-                device(by).mark_read(talk.id, talk.c);
+                // Who is not in it can't move a mark.
+                if talk.members().contains(&by.0) {
+                    device(by).mark_read(talk.id, talk.c);
+                }
             }
             Action::SendByRest { by, talk, text } => {
                 let (device, talk) = (device(by), Arc::clone(&stage.talks[talk]));
@@ -509,7 +512,9 @@ impl<S: Iterator<Item = Step>> Talking<'_, S> {
             }
             Action::MarkReadByRest { by, talk } => {
                 let (device, talk) = (device(by), Arc::clone(&stage.talks[talk]));
-                self.call(async move { device.mark_read_by_rest(talk.id, talk.c).await });
+                if talk.members().contains(&by.0) {
+                    self.call(async move { device.mark_read_by_rest(talk.id, talk.c).await });
+                }
             }
             Action::Standing { by, talk } => {
                 let (device, talk) = (device(by), Arc::clone(&stage.talks[talk]));
@@ -565,6 +570,10 @@ impl<S: Iterator<Item = Step>> Talking<'_, S> {
                     .await
             };
             if !is_in && matches!(outcome, Outcome::Ok { .. }) {
+                // A mark that met the removal on its way was nobody's, and is not waited for.
+                for device in &stage.devices[who] {
+                    device.screen().marked.remove(&talk.id);
+                }
                 let mut members = talk.members();
                 if !members.contains(&who) {
                     members.push(who);
