@@ -121,8 +121,8 @@ pub struct Counts {
     pub standings: u64,
     /// Times that a client said that it leaves something out.
     pub skips: u64,
-    /// Pairs of conversation and person that are left out of the checks of removals, because the
-    /// outcome of a change is unknown.
+    /// Pairs of conversation and person that are left out of the checks of removals, because those
+    /// can't be told apart.
     pub excluded_pairs: u64,
     pub pairs: u64,
     /// Faults, and those of them whose effect was seen.
@@ -379,7 +379,6 @@ impl Checker {
                 who,
                 change,
             } => {
-                talks.of(c).member_asked(who);
                 self.pending.insert(op, Pending::Member { c, who, change });
             }
             What::Ask { op, d, c, page } => {

@@ -119,15 +119,6 @@ struct Marks {
     reached: (u64, u64),
 }
 
-/// Removals and the like of one person.
-#[derive(Debug, Default)]
-struct Changes {
-    /// Those that have not ended in a known way.
-    open: u32,
-    /// When each removal was acknowledged, with its line.
-    removed: Vec<(u64, u64)>,
-}
-
 /// Where somebody may look: from the entry by which they came to the one by which they left.
 #[derive(Debug, Default, Clone)]
 struct Stays {
@@ -220,7 +211,8 @@ pub(super) struct Talk {
     marks: BTreeMap<Person, Marks>,
     /// Every different standing, with its first line.
     standings: HashMap<(Person, u64, u64, u64), u64>,
-    changes: BTreeMap<Person, Changes>,
+    /// When each removal was acknowledged, with its line.
+    removed: BTreeMap<Person, Vec<(u64, u64)>>,
     receipts: Vec<(Device, Person, ReceiptKind, u64, u64)>,
     stays: BTreeMap<Person, Stays>,
 }
@@ -243,7 +235,7 @@ impl Talk {
             final_bodies: BTreeMap::new(),
             marks: BTreeMap::new(),
             standings: HashMap::new(),
-            changes: BTreeMap::new(),
+            removed: BTreeMap::new(),
             receipts: Vec::new(),
             stays: BTreeMap::new(),
         }
@@ -706,10 +698,6 @@ impl Talk {
         self.deletions.push((target, line));
     }
 
-    pub(super) fn member_asked(&mut self, who: Person) {
-        self.changes.entry(who).or_default().open += 1;
-    }
-
     pub(super) fn member_done(
         &mut self,
         who: Person,
@@ -718,14 +706,9 @@ impl Talk {
         line: u64,
         outcome: &Outcome,
     ) {
-        let changes = self.changes.entry(who).or_default();
-        match (outcome, change) {
-            (Outcome::Ok { .. }, Membership::Remove) => changes.removed.push((t, line)),
-            // It stays open.
-            (Outcome::Unknown { .. }, _) => return,
-            _ => {}
+        if let (Outcome::Ok { .. }, Membership::Remove) = (outcome, change) {
+            self.removed.entry(who).or_default().push((t, line));
         }
-        changes.open -= 1;
     }
 
     pub(super) fn receipt(
@@ -967,17 +950,19 @@ impl Talk {
         for (index, (_, n, line)) in by_time.iter().enumerate().rev() {
             lowest[index] = lowest[index + 1].min((*n, *line));
         }
-        for (u, changes) in &self.changes {
-            if changes.open > 0 {
-                world.counts.excluded_pairs += 1;
-                continue;
-            }
+        for (u, removed) in &self.removed {
             let leaves: Vec<u64> = self
                 .stays
                 .get(u)
                 .map(|stays| stays.stays.iter().filter_map(|(_, to)| *to).collect())
                 .unwrap_or_default();
-            for ((t, line), left) in changes.removed.iter().zip(leaves) {
+            // A leave whose acknowledgement was lost only makes the others look earlier, which accuses
+            // nobody. More acknowledgements than leaves can't be told apart.
+            if removed.len() > leaves.len() {
+                world.counts.excluded_pairs += 1;
+                continue;
+            }
+            for ((t, line), left) in removed.iter().zip(leaves) {
                 let after = by_time.partition_point(|(sent, ..)| sent <= t);
                 let (n, sent) = lowest[after];
                 if n < left {
