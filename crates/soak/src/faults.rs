@@ -8,7 +8,7 @@ use local_stack::process::Process;
 use local_stack::suite::{Link, Suite};
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
-use rand::seq::IndexedRandom as _;
+use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use relay::{Done, Mode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -202,7 +202,6 @@ pub fn schedule(rng: &mut SmallRng, count: usize) -> Vec<Blow> {
     first.push(Fault::RollingRestart);
     first.push(Fault::Cut(BUSY_LINKS[2], ms(rng, 1_000..10_000)));
     first.push(Fault::Stall(BUSY_LINKS[4], ms(rng, 2_000..15_000)));
-    use rand::seq::SliceRandom as _;
     first.shuffle(rng);
     let mut blows = Vec::new();
     let mut made = 0;

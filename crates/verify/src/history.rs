@@ -383,17 +383,20 @@ pub enum ReadError {
     Version,
 }
 
+/// Events, in order.
+pub type Events<'a> = Box<dyn Iterator<Item = Result<Event, ReadError>> + 'a>;
+
 /// Where events come from. They are read more than once.
 pub trait History {
     /// From the first line.
     ///
     /// # Errors
     /// When it can't be opened.
-    fn events(&self) -> Result<Box<dyn Iterator<Item = Result<Event, ReadError>> + '_>, ReadError>;
+    fn events(&self) -> Result<Events<'_>, ReadError>;
 }
 
 impl History for [Event] {
-    fn events(&self) -> Result<Box<dyn Iterator<Item = Result<Event, ReadError>> + '_>, ReadError> {
+    fn events(&self) -> Result<Events<'_>, ReadError> {
         Ok(Box::new(self.iter().cloned().map(Ok)))
     }
 }
@@ -410,7 +413,7 @@ impl HistoryFile {
 }
 
 impl History for HistoryFile {
-    fn events(&self) -> Result<Box<dyn Iterator<Item = Result<Event, ReadError>> + '_>, ReadError> {
+    fn events(&self) -> Result<Events<'_>, ReadError> {
         let mut reader = BufReader::with_capacity(1 << 20, File::open(&self.0)?);
         let (mut text, mut line) = (String::new(), 0);
         Ok(Box::new(std::iter::from_fn(move || {

@@ -1,5 +1,6 @@
 //! The suite, verified while it is broken; and a deployment that loses messages, found out.
 
+#[cfg(test)]
 mod liar;
 
 use std::time::Duration;

@@ -1,5 +1,10 @@
 //! Faults to plant into good histories. Each returns false where there is no place for it.
 
+#![expect(
+    clippy::ptr_arg,
+    reason = "all have the type of those that add or remove events"
+)]
+
 use std::collections::HashMap;
 
 use ids::{ClientMessageId, MessageId};
@@ -146,8 +151,10 @@ pub const MUTATIONS: &[(&str, Invariant, Mutation)] = &[
     ("answer late", Invariant::NotLive, answer_late),
 ];
 
+type Spoil = fn(&mut Vec<Event>);
+
 /// What takes the proof away without being a fault.
-pub const DOUBTS: &[(&str, fn(&mut Vec<Event>))] = &[
+pub const DOUBTS: &[(&str, Spoil)] = &[
     ("nobody quiesced", |events| {
         events.retain(|event| event.e != What::Phase(Phase::Final));
     }),
