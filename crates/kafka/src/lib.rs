@@ -88,7 +88,7 @@ pub const DELIVERIES_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Between two fetches of the log that bring records. It adds half of itself to the time of a message, and
 /// at some hundred messages a second it halves what each costs.
-const LOG_PAUSE: Duration = Duration::from_millis(10);
+const LOG_PAUSE: Duration = Duration::from_millis(16);
 /// Between two fetches of deliveries that bring records. What the log's pause gathered comes together
 /// already; this gathers what several message pods send.
 const DELIVERIES_PAUSE: Duration = Duration::from_millis(3);
@@ -193,7 +193,7 @@ pub fn log_consumer(
         .set("enable.auto.offset.store", "false")
         .set("enable.auto.commit", "true")
         .set("auto.commit.interval.ms", "1000")
-        .set("fetch.wait.max.ms", "250")
+        .set("fetch.wait.max.ms", "500")
         .set("fetch.error.backoff.ms", "100")
         .set("queued.max.messages.kbytes", "16384")
         .set("enable.partition.eof", "false");
@@ -212,7 +212,7 @@ pub fn deliveries_consumer(settings: &KafkaSettings, client_id: &str) -> ClientC
         .set("enable.auto.offset.store", "false")
         // An offset that is gone means that time has passed: go on from now and let clients resync.
         .set("auto.offset.reset", "latest")
-        .set("fetch.wait.max.ms", "250")
+        .set("fetch.wait.max.ms", "500")
         .set("fetch.error.backoff.ms", "100")
         .set("queued.max.messages.kbytes", "32768")
         .set("enable.partition.eof", "false");

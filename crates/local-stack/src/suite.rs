@@ -2,6 +2,7 @@
 
 mod data;
 mod environment;
+mod links;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use crate::servers::{
     ready_timed,
 };
 use data::DataFolder;
+pub use links::{Link, Links};
 
 /// The programs of the suite that are built here.
 pub const PROGRAMS: [&str; 6] = [
@@ -58,6 +60,8 @@ pub struct Options {
     pub client: PathBuf,
     /// Whether to build the programs first ([`install::build`]).
     pub build: bool,
+    /// How services reach their servers and each other.
+    pub links: Links,
     /// More environment for every service, such as `RUST_BACKTRACE`, or for one of them, by the
     /// prefix of its settings.
     pub environment: Vec<(String, String)>,
@@ -77,6 +81,7 @@ impl Options {
             runs_for: RunsFor::Minutes,
             client: install::workspace_root().join("frontend/dist"),
             build: true,
+            links: Links::Direct,
             // All people of a test come from one address.
             environment: vec![(
                 "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".to_owned(),
@@ -158,6 +163,8 @@ pub struct Suite {
     pub redis: Redis,
     pub postgres: Postgres,
     pub local_aws: LocalAws,
+    /// With [`Links::Relayed`]: what lies between a service and what it calls.
+    pub links: Vec<Link>,
     _data: DataFolder,
 }
 
@@ -207,7 +214,15 @@ impl Suite {
             postgres.create_database(database).await?;
         }
 
+        let links = match options.links {
+            Links::Direct => Vec::new(),
+            Links::Relayed => {
+                let servers = [redis.port(), postgres.port(), addresses.servers.dynamodb];
+                links::relays(&addresses, servers).await?
+            }
+        };
         let plan = environment::Plan {
+            links: &links,
             data: data.path(),
             kafka: &kafka,
             redis: &redis,
@@ -265,6 +280,7 @@ impl Suite {
             redis,
             postgres,
             local_aws,
+            links,
             _data: data,
         };
         // At once: each waits by itself for those that it needs.

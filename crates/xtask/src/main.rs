@@ -31,6 +31,8 @@ enum Task {
     Test(test::Arguments),
     /// Measures what a message, a delivery and an idle socket cost.
     Bench(bench::Args),
+    /// Verifies a suite of its own for a long time while processes are killed, paused and cut off.
+    Soak(soak::Arguments),
     /// Checks or writes docs/openapi/, and the web client's types made from it.
     Openapi(Mode),
     /// Checks or writes the bindings made from proto/.
@@ -93,6 +95,7 @@ async fn run_task(task: Task) -> anyhow::Result<ExitCode> {
         Task::Up(arguments) => up::run(arguments).await,
         Task::Test(arguments) => return test::run(&arguments).await,
         Task::Bench(arguments) => bench::run(arguments).await,
+        Task::Soak(arguments) => return Box::pin(soak::run(arguments)).await,
         Task::Openapi(mode) => generated::openapi(mode.write),
         Task::Proto(mode) => generated::proto(mode.write),
         Task::Web(WebArguments { check: _ }) => web::check(),

@@ -8,7 +8,7 @@ use futures_util::future::select_all;
 use local_stack::install::{self, Program};
 use local_stack::process::Process;
 use local_stack::servers::{Durability, RunsFor};
-use local_stack::suite::{self, Options, Ports, Suite};
+use local_stack::suite::{self, Links, Options, Ports, Suite};
 
 use crate::{demo, web};
 
@@ -102,6 +102,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Suite> {
         runs_for: RunsFor::Hours,
         client: web::dist(),
         build: false,
+        links: Links::Direct,
         environment: Vec::new(),
     })
     .await
