@@ -87,8 +87,8 @@ pub const LOG_TIMEOUT: Duration = Duration::from_secs(60);
 pub const DELIVERIES_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Between two fetches of the log that bring records. It adds half of itself to the time of a message, and
-/// at some hundred messages a second it halves what each costs.
-const LOG_PAUSE: Duration = Duration::from_millis(16);
+/// at some hundred messages a second it more than halves what each costs.
+const LOG_PAUSE: Duration = Duration::from_millis(20);
 /// Between two fetches of deliveries that bring records. What the log's pause gathered comes together
 /// already; this gathers what several message pods send.
 const DELIVERIES_PAUSE: Duration = Duration::from_millis(3);
