@@ -192,17 +192,41 @@ pub fn programs_dir() -> anyhow::Result<PathBuf> {
     Ok(folder.context("this program has no folder")?.to_path_buf())
 }
 
+/// How a program is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Profile {
+    Dev,
+    Release,
+}
+
 /// Builds programs of the workspace into the target folder that this program is in, unless
 /// `PARLANCE_PROGRAMS_ARE_BUILT` is set.
 ///
 /// # Errors
 /// When cargo fails; what it says has gone to standard error.
 pub fn build(programs: &[&str]) -> anyhow::Result<()> {
+    build_as(Profile::Dev, programs)
+}
+
+/// [`build`] as they are shipped, and the folder in which they are then.
+///
+/// # Errors
+/// As for [`build`].
+pub fn build_release(programs: &[&str]) -> anyhow::Result<PathBuf> {
+    build_as(Profile::Release, programs)?;
+    Ok(target_dir()?.join("release"))
+}
+
+fn target_dir() -> anyhow::Result<PathBuf> {
+    let programs = programs_dir()?;
+    let target = programs.parent().context("there is no target folder")?;
+    Ok(target.to_path_buf())
+}
+
+fn build_as(profile: Profile, programs: &[&str]) -> anyhow::Result<()> {
     if std::env::var_os("PARLANCE_PROGRAMS_ARE_BUILT").is_some() {
         return Ok(());
     }
-    let target = programs_dir()?;
-    let target = target.parent().context("there is no target folder")?;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         // Features are those of the whole workspace, whatever is built: one build serves all.
@@ -210,7 +234,10 @@ pub fn build(programs: &[&str]) -> anyhow::Result<()> {
         .arg("--manifest-path")
         .arg(workspace_root().join("Cargo.toml"))
         .arg("--target-dir")
-        .arg(target);
+        .arg(target_dir()?);
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
     for program in programs {
         command.args(["--bin", program]);
     }

@@ -2,6 +2,7 @@
 
 mod demo;
 mod generated;
+mod images;
 mod test;
 mod up;
 mod web;
@@ -31,6 +32,8 @@ enum Task {
     Test(test::Arguments),
     /// Measures what a message, a delivery and an idle socket cost.
     Bench(bench::Args),
+    /// Makes an image of each service, without a container engine.
+    Images(images::Arguments),
     /// Checks or writes docs/openapi/, and the web client's types made from it.
     Openapi(Mode),
     /// Checks or writes the bindings made from proto/.
@@ -93,6 +96,7 @@ async fn run_task(task: Task) -> anyhow::Result<ExitCode> {
         Task::Up(arguments) => up::run(arguments).await,
         Task::Test(arguments) => return test::run(&arguments).await,
         Task::Bench(arguments) => bench::run(arguments).await,
+        Task::Images(arguments) => images::run(&arguments),
         Task::Openapi(mode) => generated::openapi(mode.write),
         Task::Proto(mode) => generated::proto(mode.write),
         Task::Web(WebArguments { check: _ }) => web::check(),
