@@ -25,6 +25,7 @@ EVERYTHING = [
     "--values", str(CHART / "values-eks.yaml"), "--set", "ingress.grpcHost=grpc.example.org",
     "--set", "istio.enabled=true", "--set", "canary.enabled=true", "--set", "canary.tag=0.2.0",
     "--set", "telemetry.otlpEndpoint=http://collector:4317", "--set", "networkPolicy.stores.otlp.cidrs={10.0.0.0/16}",
+    "--set", "telemetry.sentryDsn=https://key@sentry.example.org/1", "--set", "networkPolicy.stores.sentry.cidrs={0.0.0.0/0}",
     "--set", "web.forward=true", "--set", "test.server=", "--set", "gatewayApi.enabled=true",
 ]
 # What is rendered, by name: arguments of `helm template`.

@@ -78,7 +78,7 @@ def test_roles_are_for_the_service_accounts_of_the_chart():
 
 
 def test_the_headers_of_the_distribution_are_those_of_the_reverse_proxy():
-    source = (chart.ROOT / "crates" / "local-stack" / "src" / "proxy.rs").read_text()
+    source = (chart.ROOT / "crates" / "web" / "src" / "pages.rs").read_text()
     policy = re.sub(r"\\\n\s+", "", re.search(r'let policy = format!\(\s+"(.*?)"\s+\);', source, re.S)[1])
     headers = json.loads((EKS / "cloudfront-headers.json").read_text())
     security = headers["SecurityHeadersConfig"]

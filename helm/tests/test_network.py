@@ -171,8 +171,10 @@ def test_a_sidecar_reaches_its_mesh():
         assert allowed(found, endpoints(found)["message"], mesh, 15012) == want
 
 
-def test_a_collector_of_traces_is_reached_if_it_is_named():
+def test_a_collector_of_traces_and_sentry_are_reached_if_they_are_named():
     for name, want in (("everything", True), ("eks", False)):
         found = chart.case(name)
         ends = endpoints(found)
         assert allowed(found, ends["message"], ends["store"], 4317) == want
+        # It calls nobody else in the world.
+        assert allowed(found, ends["conversation"], WORLD, 443) == want

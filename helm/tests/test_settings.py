@@ -190,7 +190,7 @@ def test_everybody_is_told_the_same_of_the_topics(case):
 
 
 def test_the_routes_are_those_of_the_reverse_proxy():
-    source = (chart.ROOT / "crates" / "local-stack" / "src" / "proxy.rs").read_text()
+    source = (chart.ROOT / "crates" / "web" / "src" / "forward.rs").read_text()
     table = re.findall(r'"(/[a-z/]+)",\s+Traffic::\w+,\s+"([a-z-]+)"', source)
     assert len(table) == 6
     found = chart.case("eks")

@@ -192,17 +192,46 @@ pub fn programs_dir() -> anyhow::Result<PathBuf> {
     Ok(folder.context("this program has no folder")?.to_path_buf())
 }
 
+/// How a program is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Profile {
+    Dev,
+    Release,
+}
+
 /// Builds programs of the workspace into the folder that this program is in, with its profile, unless
 /// `PARLANCE_PROGRAMS_ARE_BUILT` is set.
 ///
 /// # Errors
 /// When cargo fails; what it says has gone to standard error.
 pub fn build(programs: &[&str]) -> anyhow::Result<()> {
+    let own = if programs_dir()?.ends_with("release") {
+        Profile::Release
+    } else {
+        Profile::Dev
+    };
+    build_as(own, programs)
+}
+
+/// [`build`] as they are shipped, and the folder in which they are then.
+///
+/// # Errors
+/// As for [`build`].
+pub fn build_release(programs: &[&str]) -> anyhow::Result<PathBuf> {
+    build_as(Profile::Release, programs)?;
+    Ok(target_dir()?.join("release"))
+}
+
+fn target_dir() -> anyhow::Result<PathBuf> {
+    let programs = programs_dir()?;
+    let target = programs.parent().context("there is no target folder")?;
+    Ok(target.to_path_buf())
+}
+
+fn build_as(profile: Profile, programs: &[&str]) -> anyhow::Result<()> {
     if std::env::var_os("PARLANCE_PROGRAMS_ARE_BUILT").is_some() {
         return Ok(());
     }
-    let profile = programs_dir()?;
-    let target = profile.parent().context("there is no target folder")?;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         // Features are those of the whole workspace, whatever is built: one build serves all.
@@ -210,8 +239,8 @@ pub fn build(programs: &[&str]) -> anyhow::Result<()> {
         .arg("--manifest-path")
         .arg(workspace_root().join("Cargo.toml"))
         .arg("--target-dir")
-        .arg(target);
-    if profile.file_name().is_some_and(|name| name == "release") {
+        .arg(target_dir()?);
+    if profile == Profile::Release {
         command.arg("--release");
     }
     for program in programs {

@@ -15,11 +15,12 @@ use futures_util::future::{join_all, select_all, try_join_all};
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use web::{Origin, Upstreams};
 
 use crate::install;
 use crate::ports;
 use crate::process::{Process, Spec};
-use crate::proxy::{Proxy, Upstreams};
+use crate::proxy::Proxy;
 use crate::servers::{
     Durability, Kafka, LocalAws, Postgres, Redis, RunsFor, Server, ServerPorts, Servers, probe,
     ready_timed,
@@ -257,16 +258,19 @@ impl Suite {
             begun.elapsed().as_secs_f64()
         );
 
+        let at = |address: SocketAddr| address.to_string();
         let proxy = Proxy::start(
             addresses.origin,
-            Upstreams {
-                account: vec![account.http],
-                conversation: vec![conversation.http],
-                message: messages.iter().map(|pod| pod.http).collect(),
-                file_upload: vec![file_upload.http],
-                gateways: gateways.iter().map(|gateway| gateway.http).collect(),
-                s3_origin: local_aws.s3_url(),
+            Origin {
+                upstreams: Upstreams {
+                    account: vec![at(account.http)],
+                    conversation: vec![at(conversation.http)],
+                    message: messages.iter().map(|pod| at(pod.http)).collect(),
+                    file_upload: vec![at(file_upload.http)],
+                    chat_gateway: gateways.iter().map(|gateway| at(gateway.http)).collect(),
+                },
                 client: options.client,
+                s3_origin: local_aws.s3_url(),
             },
         )?;
         let suite = Self {

@@ -4,6 +4,7 @@
 //! the root of a trace, by ratio, and what is not sampled keeps its ids (for logs and for the next
 //! service) but records nothing.
 
+mod errors;
 mod json;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -15,6 +16,7 @@ use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use serde::Deserialize;
+use settings::Secret;
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -22,6 +24,8 @@ use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::errors::ErrorReports;
 
 /// Upper bounds in seconds of every histogram named `*_seconds`: fine around a message's goal of
 /// some tens of milliseconds, coarse up to the deadline of a request.
@@ -47,6 +51,10 @@ pub struct TelemetrySettings {
     /// its decision holds.
     #[serde(default = "default_sample_ratio")]
     pub sample_ratio: f64,
+    /// Where errors are reported, a project of Sentry such as `https://<key>@sentry.example/1`;
+    /// none or empty: nowhere. Reports hold nothing about people.
+    #[serde(default)]
+    pub sentry_dsn: Option<Secret>,
 }
 
 const fn default_sample_ratio() -> f64 {
@@ -61,6 +69,7 @@ impl Default for TelemetrySettings {
             otlp_endpoint: None,
             log_format: LogFormat::Text,
             sample_ratio: default_sample_ratio(),
+            sentry_dsn: None,
         }
     }
 }
@@ -76,6 +85,7 @@ pub enum LogFormat {
 /// Keeps the exporter of this process; dropping it sends what is still held.
 pub struct TelemetryGuard {
     provider: Option<SdkTracerProvider>,
+    reports: Option<ErrorReports>,
     prometheus: PrometheusHandle,
 }
 
@@ -94,6 +104,9 @@ impl Drop for TelemetryGuard {
             // nobody is left to be told of a failure.
             let _ = provider.force_flush();
         }
+        if let Some(reports) = self.reports.take() {
+            reports.flush();
+        }
     }
 }
 
@@ -111,6 +124,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> TelemetryGua
     if let Some(prometheus) = PROMETHEUS.get() {
         return TelemetryGuard {
             provider: None,
+            reports: None,
             prometheus: prometheus.clone(),
         };
     }
@@ -144,9 +158,16 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> TelemetryGua
             .boxed(),
         LogFormat::Text => tracing_subscriber::fmt::layer().with_filter(filter).boxed(),
     };
+    let dsn = settings.sentry_dsn.as_ref().filter(|dsn| !dsn.is_empty());
+    let (reports, dsn_error) = match dsn.map(|dsn| ErrorReports::new(service, dsn.expose())) {
+        None => (None, None),
+        Some(Ok(reports)) => (Some(reports), None),
+        Some(Err(error)) => (None, Some(error)),
+    };
     let installed = tracing_subscriber::registry()
         .with(spans)
         .with(logs)
+        .with(reports.clone())
         .try_init()
         .is_ok();
     log_panics();
@@ -156,11 +177,15 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> TelemetryGua
     if let Some(error) = export_error {
         tracing::error!(error = %error, "spans can't be exported; going on without");
     }
+    if let Some(error) = dsn_error {
+        tracing::error!(error = %error, "errors can't be reported; going on without");
+    }
     if foreign_recorder || !installed {
         tracing::debug!("somebody else's recorder or subscriber stays in place");
     }
     TelemetryGuard {
         provider: Some(provider),
+        reports,
         prometheus,
     }
 }

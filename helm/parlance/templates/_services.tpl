@@ -62,6 +62,7 @@ file-upload:
 {{- $_ := set $s "telemetry.filter" $v.telemetry.filter -}}
 {{- $_ := set $s "telemetry.log_format" "json" -}}
 {{- $_ := set $s "telemetry.otlp_endpoint" $v.telemetry.otlpEndpoint -}}
+{{- $_ := set $s "telemetry.sentry_dsn" $v.telemetry.sentryDsn -}}
 {{- $_ := set $s "telemetry.sample_ratio" (toString $v.telemetry.sampleRatio) -}}
 {{- $_ := set $s "tokens.jwks_url" (printf "http://%s:%d/api/account/.well-known/jwks.json" (include "parlance.name" (list $root "account")) (int $services.account.ports.http)) -}}
 {{- if $service.calls -}}

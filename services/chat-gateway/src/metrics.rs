@@ -16,6 +16,8 @@ pub struct Metrics {
     pub frames_out: Counter,
     /// `gateway_writes_total`: flushes that carried them; frames per write is the ratio.
     pub writes: Counter,
+    /// `gateway_write_seconds`: from taking a socket's queue to having it written, the last hop.
+    pub write: Histogram,
     /// `gateway_slow_readers_total`: sockets closed because their queue was full.
     pub slow_readers: Counter,
     /// `gateway_deliveries_total`: events read from this gateway's partition.
@@ -28,6 +30,8 @@ pub struct Metrics {
     pub current: Gauge,
     /// `gateway_produce_seconds`: from the frame to Kafka's acknowledgement.
     pub produce: Histogram,
+    /// `gateway_produce_in_flight_records`: records that Kafka has yet to acknowledge.
+    pub in_flight: Gauge,
     /// `gateway_produce_failures_total`: records that Kafka did not take.
     pub produce_failures: Counter,
     /// `gateway_stamp_to_queue_seconds`: from the log's stamp of an entry to the queues of its
@@ -53,12 +57,14 @@ impl Default for Metrics {
             unreadable_in: frames_in("unreadable"),
             frames_out: counter!("gateway_frames_out_total"),
             writes: counter!("gateway_writes_total"),
+            write: histogram!("gateway_write_seconds"),
             slow_readers: counter!("gateway_slow_readers_total"),
             deliveries: counter!("gateway_deliveries_total"),
             queued: counter!("gateway_deliveries_queued_total"),
             lag: gauge!("gateway_deliveries_lag_records"),
             current: gauge!("gateway_current"),
             produce: histogram!("gateway_produce_seconds"),
+            in_flight: gauge!("gateway_produce_in_flight_records"),
             produce_failures: counter!("gateway_produce_failures_total"),
             stamp_to_queue: histogram!("gateway_stamp_to_queue_seconds"),
             registrations_lost: counter!("gateway_registrations_lost_total"),
@@ -85,6 +91,11 @@ fn describe() {
     describe_counter!("gateway_frames_in_total", "Frames from clients, by kind");
     describe_counter!("gateway_frames_out_total", "Frames written to sockets");
     describe_counter!("gateway_writes_total", "Writes that carried the frames");
+    describe_histogram!(
+        "gateway_write_seconds",
+        Unit::Seconds,
+        "From taking a socket's queue to having it written"
+    );
     describe_counter!(
         "gateway_slow_readers_total",
         "Sockets closed because their queue was full"
@@ -103,6 +114,10 @@ fn describe() {
         "gateway_produce_seconds",
         Unit::Seconds,
         "From a frame to Kafka's acknowledgement"
+    );
+    describe_gauge!(
+        "gateway_produce_in_flight_records",
+        "Records that Kafka has yet to acknowledge"
     );
     describe_counter!(
         "gateway_produce_failures_total",

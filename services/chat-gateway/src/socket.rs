@@ -328,6 +328,7 @@ impl Socket<'_> {
 
     async fn write_all(&mut self, items: VecDeque<Item>) -> Result<(), axum::Error> {
         let format = self.connection.format;
+        let began = Instant::now();
         let mut frames = 0;
         for item in items {
             match item {
@@ -351,7 +352,9 @@ impl Socket<'_> {
         }
         self.app.metrics.frames_out.increment(frames);
         self.app.metrics.writes.increment(1);
-        self.ws.flush().await
+        self.ws.flush().await?;
+        self.app.metrics.write.record(began.elapsed());
+        Ok(())
     }
 
     fn heartbeat(&self) -> Option<Outgoing> {

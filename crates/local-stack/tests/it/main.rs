@@ -1,6 +1,4 @@
-//! The servers, started, killed and paused; and the origin in front of them.
+//! The servers, started, killed and paused.
 
-#[cfg(test)]
-mod proxy;
 #[cfg(test)]
 mod servers;

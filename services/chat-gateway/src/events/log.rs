@@ -116,8 +116,8 @@ impl Log {
         record: &LogRecord,
         sender: Sender,
     ) -> Result<(), Full> {
-        if self.outcomes.in_flight.fetch_add(1, Ordering::Relaxed) >= self.max_in_flight {
-            self.outcomes.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.outcomes.begin() >= self.max_in_flight {
+            self.outcomes.end();
             return Err(Full);
         }
         let payload = record.encode_to_vec();
@@ -134,14 +134,14 @@ impl Log {
         let outcomes = self.outcomes.clone();
         let began = Instant::now();
         let queued = self.producer.send_then(to_send, move |outcome| {
-            outcomes.in_flight.fetch_sub(1, Ordering::Relaxed);
+            outcomes.end();
             match outcome {
                 Ok(_) => outcomes.took(began),
                 Err((error, _)) => outcomes.failed(&error, sender),
             }
         });
         queued.map_err(|_| {
-            self.outcomes.in_flight.fetch_sub(1, Ordering::Relaxed);
+            self.outcomes.end();
             Full
         })
     }
@@ -186,6 +186,17 @@ impl Log {
 }
 
 impl Outcomes {
+    /// Counts a record in, and returns how many were on their way before.
+    fn begin(&self) -> usize {
+        self.metrics.in_flight.increment(1.0);
+        self.in_flight.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn end(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.metrics.in_flight.decrement(1.0);
+    }
+
     fn took(&self, began: Instant) {
         self.metrics.produce.record(began.elapsed());
         if self.failing.load(Ordering::Relaxed) {

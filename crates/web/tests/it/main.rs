@@ -1,3 +1,5 @@
+//! The origin, with services behind it that only echo.
+
 use std::net::SocketAddr;
 
 use axum::Router;
@@ -7,11 +9,11 @@ use axum::extract::{OriginalUri, WebSocketUpgrade};
 use axum::http::HeaderMap;
 use axum::routing::{any, get, post};
 use futures_util::{SinkExt, StreamExt};
-use local_stack::ports;
-use local_stack::proxy::{Proxy, Upstreams};
+use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite;
+use web::{Origin, Upstreams};
 
-async fn serve(name: &'static str) -> SocketAddr {
+async fn serve(name: &'static str) -> String {
     let router = Router::new()
         .route(
             "/socket",
@@ -32,10 +34,7 @@ async fn serve(name: &'static str) -> SocketAddr {
             }),
         )
         .fallback(async move |OriginalUri(uri): OriginalUri| format!("{name} {uri}"));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    address
+    serve_router(router).await
 }
 
 async fn echo(mut socket: WebSocket) {
@@ -44,23 +43,40 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-/// An address where nobody listens.
-fn nobody() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], ports::free().unwrap()))
+async fn serve_router(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+    address.to_string()
 }
 
-async fn proxy(client: &std::path::Path) -> Proxy {
-    let gateway = serve("gateway").await;
+/// An address where nobody listens.
+async fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// Where the origin is, as `host:port`.
+async fn origin(client: &std::path::Path) -> String {
     let upstreams = Upstreams {
         account: vec![serve("account").await],
-        conversation: vec![serve("conversation").await],
-        message: vec![nobody()],
-        file_upload: vec![nobody(), serve("file-upload").await],
-        gateways: vec![nobody(), gateway],
-        s3_origin: "http://127.0.0.1:9".into(),
-        client: client.to_path_buf(),
+        // By name, as in a cluster.
+        conversation: vec![
+            serve("conversation")
+                .await
+                .replace("127.0.0.1", "localhost"),
+        ],
+        message: vec![nobody().await],
+        file_upload: vec![nobody().await, serve("file-upload").await],
+        chat_gateway: vec![nobody().await, serve("gateway").await],
     };
-    Proxy::start(ports::free().unwrap(), upstreams).unwrap()
+    serve_router(web::router(Origin {
+        upstreams,
+        client: client.to_path_buf(),
+        s3_origin: "http://127.0.0.1:9".into(),
+    }))
+    .await
 }
 
 async fn text(url: String) -> String {
@@ -70,29 +86,32 @@ async fn text(url: String) -> String {
 #[tokio::test]
 async fn each_path_goes_to_its_service() {
     let folder = tempfile::tempdir().unwrap();
-    let proxy = proxy(folder.path()).await;
-    let origin = proxy.origin();
+    let origin = origin(folder.path()).await;
     assert_eq!(
-        text(format!("{origin}/api/account/me?x=1")).await,
+        text(format!("http://{origin}/api/account/me?x=1")).await,
         "account /api/account/me?x=1"
     );
     assert_eq!(
-        text(format!("{origin}/api/conversations")).await,
+        text(format!("http://{origin}/api/conversations")).await,
         "conversation /api/conversations"
     );
     assert_eq!(
-        text(format!("{origin}/api/gateway/openapi.json")).await,
+        text(format!("http://{origin}/api/gateway/openapi.json")).await,
         "gateway /api/gateway/openapi.json"
     );
-    assert!(text(format!("{origin}/api/")).await.contains("swagger"));
+    assert!(
+        text(format!("http://{origin}/api/"))
+            .await
+            .contains("swagger")
+    );
 }
 
 #[tokio::test]
 async fn what_a_client_says_of_itself_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    let proxy = proxy(folder.path()).await;
+    let origin = origin(folder.path()).await;
     let answer: serde_json::Value = reqwest::Client::new()
-        .get(format!("{}/api/account/headers", proxy.origin()))
+        .get(format!("http://{origin}/api/account/headers"))
         .header("x-forwarded-for", "203.0.113.7")
         .header("x-parlance-identity", "forged")
         .send()
@@ -108,10 +127,10 @@ async fn what_a_client_says_of_itself_is_replaced() {
 #[tokio::test]
 async fn a_body_reaches_the_address_that_answers() {
     let folder = tempfile::tempdir().unwrap();
-    let proxy = proxy(folder.path()).await;
+    let origin = origin(folder.path()).await;
     for _ in 0..2 {
         let answer = reqwest::Client::new()
-            .post(format!("{}/api/files/size", proxy.origin()))
+            .post(format!("http://{origin}/api/files/size"))
             .body(vec![7; 300_000])
             .send()
             .await
@@ -123,8 +142,8 @@ async fn a_body_reaches_the_address_that_answers() {
 #[tokio::test]
 async fn a_service_that_is_away_is_a_problem_with_a_code() {
     let folder = tempfile::tempdir().unwrap();
-    let proxy = proxy(folder.path()).await;
-    let answer = reqwest::get(format!("{}/api/messages/states", proxy.origin()))
+    let origin = origin(folder.path()).await;
+    let answer = reqwest::get(format!("http://{origin}/api/messages/states"))
         .await
         .unwrap();
     assert_eq!(answer.status(), 503);
@@ -136,8 +155,8 @@ async fn a_service_that_is_away_is_a_problem_with_a_code() {
 #[tokio::test]
 async fn a_socket_finds_the_gateway_that_lives() {
     let folder = tempfile::tempdir().unwrap();
-    let proxy = proxy(folder.path()).await;
-    let url = format!("{}/socket", proxy.origin().replace("http", "ws"));
+    let origin = origin(folder.path()).await;
+    let url = format!("ws://{origin}/socket");
     for _ in 0..2 {
         let (mut socket, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
         socket
@@ -155,10 +174,11 @@ async fn the_client_draws_every_page_that_is_no_file() {
     std::fs::create_dir(folder.path().join("assets")).unwrap();
     std::fs::write(folder.path().join("index.html"), "the client").unwrap();
     std::fs::write(folder.path().join("assets/app-1a2b.js"), "script").unwrap();
-    let proxy = proxy(folder.path()).await;
-    let origin = proxy.origin();
+    let origin = origin(folder.path()).await;
     for page in ["/", "/group/rust/connect", "/chat/user"] {
-        let answer = reqwest::get(format!("{origin}{page}")).await.unwrap();
+        let answer = reqwest::get(format!("http://{origin}{page}"))
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["cache-control"], "no-cache");
         let policy = answer.headers()["content-security-policy"]
@@ -171,7 +191,7 @@ async fn the_client_draws_every_page_that_is_no_file() {
         );
         assert_eq!(answer.text().await.unwrap(), "the client");
     }
-    let script = reqwest::get(format!("{origin}/assets/app-1a2b.js"))
+    let script = reqwest::get(format!("http://{origin}/assets/app-1a2b.js"))
         .await
         .unwrap();
     assert!(
@@ -180,8 +200,9 @@ async fn the_client_draws_every_page_that_is_no_file() {
             .unwrap()
             .contains("immutable")
     );
-    let missing = reqwest::get(format!("{origin}/assets/other.js"))
+    let missing = reqwest::get(format!("http://{origin}/assets/other.js"))
         .await
         .unwrap();
     assert_eq!(missing.status(), 404);
+    assert_eq!(missing.headers()["cache-control"], "no-store");
 }
