@@ -25,10 +25,11 @@ def calls(*files, service):
     """Operations of the AWS SDK in the source, as actions of IAM."""
     text = "".join((chart.ROOT / "services" / file).read_text() for file in files)
     operations = {"get_item", "put_item", "query", "scan", "batch_write_item", "batch_get_item", "update_item", "delete_item",
-                  "describe_table", "create_table", "describe_time_to_live", "update_time_to_live", "transact_write_items",
+                  "batch_execute_statement", "describe_table", "create_table", "describe_time_to_live", "update_time_to_live", "transact_write_items",
                   "head_object", "get_object", "put_object", "delete_object", "head_bucket", "create_bucket", "list_objects_v2"}
-    # IAM has no action of its own for these (Amazon S3 API reference, "HeadObject", "HeadBucket").
-    renamed = {"HeadObject": "GetObject", "HeadBucket": "ListBucket"}
+    # IAM has no action of its own for these (Amazon S3 API reference, "HeadObject", "HeadBucket"; Amazon DynamoDB
+    # developer guide, "IAM security policies with PartiQL"). Our statements are updates.
+    renamed = {"HeadObject": "GetObject", "HeadBucket": "ListBucket", "BatchExecuteStatement": "PartiQLUpdate"}
     return {f"{service}:{renamed.get(camel(name), camel(name))}"
             for name in re.findall(r"\.([a-z_0-9]+)\(\)", text) if name in operations}
 

@@ -39,9 +39,9 @@ pub struct Args {
     /// How long each rate is measured.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// How long the first rate of a workload runs before it is measured: Kafka's virtual machine
-    /// compiles, caches fill.
-    #[arg(long, default_value_t = 5)]
+    /// How long a workload runs before it is measured, at a rate of its own: Kafka's virtual machine
+    /// compiles what it has run often enough, caches fill.
+    #[arg(long, default_value_t = 20)]
     warm_up_seconds: u64,
     /// Bytes of text in a message.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(32..=8_192))]
@@ -99,11 +99,25 @@ pub async fn run(args: Args) -> Result<()> {
         match workload {
             Workload::Pairs => {
                 let load = workloads::pairs(&args, &stack).await?;
-                report.pairs = Box::pin(measure(&args, &stack, &load, &args.pair_rates)).await?;
+                report.pairs = Box::pin(measure(
+                    &args,
+                    &stack,
+                    &load,
+                    PAIRS_WARM_UP_RATE,
+                    &args.pair_rates,
+                ))
+                .await?;
             }
             Workload::Rooms => {
                 let load = workloads::rooms(&args, &stack).await?;
-                report.rooms = Box::pin(measure(&args, &stack, &load, &args.room_rates)).await?;
+                report.rooms = Box::pin(measure(
+                    &args,
+                    &stack,
+                    &load,
+                    ROOMS_WARM_UP_RATE,
+                    &args.room_rates,
+                ))
+                .await?;
             }
             Workload::Idle => {
                 report.idle = Some(Box::pin(workloads::idle(&args, &stack)).await?);
@@ -122,14 +136,21 @@ pub async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+/// Messages a second while warming up: what the machine still follows, so that twenty seconds compile
+/// what matters.
+const PAIRS_WARM_UP_RATE: u64 = 1_000;
+const ROOMS_WARM_UP_RATE: u64 = 100;
+
 async fn measure(
     args: &Args,
     stack: &Stack,
     load: &load::Load,
+    warm_up_rate: u64,
     rates: &[u64],
 ) -> Result<Vec<load::Measured>> {
     let mut measured = Vec::new();
-    if let (Some(&rate), 1..) = (rates.first(), args.warm_up_seconds) {
+    if args.warm_up_seconds > 0 {
+        let rate = warm_up_rate;
         tracing::info!("warming up: {} at {rate}/s", load.name());
         let warm = load
             .run(stack, rate, args.warm_up_seconds, args.body_bytes)

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use client::Api;
-use local_stack::servers::Durability;
+use local_stack::servers::{Durability, RunsFor};
 use local_stack::suite::{Options, Suite};
 
 use crate::Args;
@@ -50,6 +50,7 @@ impl Stack {
             } else {
                 Durability::Kill
             },
+            runs_for: RunsFor::Hours,
             // All people come from one address.
             environment: vec![(
                 "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".into(),

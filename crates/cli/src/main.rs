@@ -73,6 +73,10 @@ enum Command {
     Download(Download),
     /// Try the server: two new people, a message between them. Signs nobody in here.
     Check,
+    /// Check that a deployment keeps its promise. Makes people and conversations of its own there, and
+    /// breaks only its own network. Exits with 0 if the promise was kept, 1 if not, 2 if nothing can be
+    /// said.
+    Verify(verify::command::Arguments),
 }
 
 const PLACE: &str = "@HANDLE|GROUP|ID";
@@ -177,11 +181,37 @@ struct Download {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::Verify(arguments) = &cli.command {
+        return verify(arguments, cli.server.as_deref()).await;
+    }
     match Box::pin(commands::run(cli)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("parlance: {}", explain(&error));
             exit_code(&error)
+        }
+    }
+}
+
+/// Its exit codes are those of a check, not of a command.
+async fn verify(arguments: &verify::command::Arguments, server: Option<&str>) -> ExitCode {
+    use verify::check::Verdict;
+
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new("verify=info"))
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_level(false)
+        .with_target(false)
+        .init();
+    let server = server.unwrap_or(commands::DEFAULT_SERVER);
+    match Box::pin(verify::command::run(arguments, server)).await {
+        Ok(Verdict::Passed) => ExitCode::SUCCESS,
+        Ok(Verdict::Violated) => ExitCode::from(1),
+        Ok(Verdict::Unknown) => ExitCode::from(2),
+        Err(error) => {
+            eprintln!("parlance: {}", explain(&error));
+            ExitCode::from(2)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One WebSocket: frames in and out, nothing remembered.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -94,12 +95,30 @@ impl Connection {
     /// # Errors
     /// See [`ConnectError`].
     pub async fn open(url: &str, format: Format, within: Duration) -> Result<Self, ConnectError> {
-        tokio::time::timeout(within, Box::pin(Self::establish(url, format)))
+        Self::open_by(url, None, format, within).await
+    }
+
+    /// As [`Self::open`], but the bytes go to `by` and not to the address of the URL's host: through a
+    /// tunnel, or a relay that a test breaks. Names in the request and in certificates stay the URL's.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub async fn open_by(
+        url: &str,
+        by: Option<SocketAddr>,
+        format: Format,
+        within: Duration,
+    ) -> Result<Self, ConnectError> {
+        tokio::time::timeout(within, Box::pin(Self::establish(url, by, format)))
             .await
             .unwrap_or(Err(ConnectError::Timeout))
     }
 
-    async fn establish(url: &str, format: Format) -> Result<Self, ConnectError> {
+    async fn establish(
+        url: &str,
+        by: Option<SocketAddr>,
+        format: Format,
+    ) -> Result<Self, ConnectError> {
         let bad = || ConnectError::Address(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| bad())?;
         let secure = match uri.scheme_str() {
@@ -114,7 +133,10 @@ impl Connection {
             .to_owned();
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
 
-        let tcp = TcpStream::connect((host.as_str(), port)).await?;
+        let tcp = match by {
+            Some(address) => TcpStream::connect(address).await?,
+            None => TcpStream::connect((host.as_str(), port)).await?,
+        };
         tcp.set_nodelay(true)?;
         let stream = if secure {
             let name = rustls::pki_types::ServerName::try_from(host).map_err(|_| bad())?;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
@@ -35,6 +36,8 @@ pub struct SessionOptions {
     pub format: Format,
     /// A socket other than that of the server's address, such as one particular gateway's.
     pub socket_url: Option<String>,
+    /// Where the socket's bytes go, if not to the address of its URL: see [`Connection::open_by`].
+    pub socket_by: Option<SocketAddr>,
     /// Messages that may wait for their acknowledgement before [`Session::send`] waits too.
     pub outbox: usize,
     /// Updates that may wait to be taken before the session stops reading its socket.
@@ -47,6 +50,7 @@ impl Default for SessionOptions {
         Self {
             format: Format::default(),
             socket_url: None,
+            socket_by: None,
             outbox: 1_000,
             updates: 1_024,
             engine: Config::default(),
@@ -125,6 +129,7 @@ impl Session {
             started: Instant::now(),
             client: client.clone(),
             socket_url: socket_url.into(),
+            socket_by: options.socket_by,
             format: options.format,
             only,
             connection: None,
@@ -258,6 +263,7 @@ struct Runner {
     started: Instant,
     client: Client,
     socket_url: Arc<str>,
+    socket_by: Option<SocketAddr>,
     format: Format,
     only: Option<Arc<[ConversationId]>>,
     connection: Option<Connection>,
@@ -372,6 +378,7 @@ impl Runner {
                         connect(
                             self.client.clone(),
                             Arc::clone(&self.socket_url),
+                            self.socket_by,
                             self.format,
                             distrusted,
                         )
@@ -452,6 +459,7 @@ async fn fresh_token(client: &Client, distrusted: Option<&str>) -> Result<Token,
 async fn connect(
     client: Client,
     url: Arc<str>,
+    by: Option<SocketAddr>,
     format: Format,
     distrusted: Option<String>,
 ) -> Outcome {
@@ -467,7 +475,7 @@ async fn connect(
         }
     };
     Outcome::Connected(
-        match Connection::open(&url, format, CONNECT_TIMEOUT).await {
+        match Connection::open_by(&url, by, format, CONNECT_TIMEOUT).await {
             Ok(connection) => Ok((connection, token)),
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "no connection");

@@ -199,13 +199,18 @@ enum Profile {
     Release,
 }
 
-/// Builds programs of the workspace into the target folder that this program is in, unless
+/// Builds programs of the workspace into the folder that this program is in, with its profile, unless
 /// `PARLANCE_PROGRAMS_ARE_BUILT` is set.
 ///
 /// # Errors
 /// When cargo fails; what it says has gone to standard error.
 pub fn build(programs: &[&str]) -> anyhow::Result<()> {
-    build_as(Profile::Dev, programs)
+    let own = if programs_dir()?.ends_with("release") {
+        Profile::Release
+    } else {
+        Profile::Dev
+    };
+    build_as(own, programs)
 }
 
 /// [`build`] as they are shipped, and the folder in which they are then.

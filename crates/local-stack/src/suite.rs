@@ -2,6 +2,7 @@
 
 mod data;
 mod environment;
+mod links;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -21,9 +22,11 @@ use crate::ports;
 use crate::process::{Process, Spec};
 use crate::proxy::Proxy;
 use crate::servers::{
-    Durability, Kafka, LocalAws, Postgres, Redis, Server, ServerPorts, Servers, probe, ready_timed,
+    Durability, Kafka, LocalAws, Postgres, Redis, RunsFor, Server, ServerPorts, Servers, probe,
+    ready_timed,
 };
 use data::DataFolder;
+pub use links::{Link, Links};
 
 /// The programs of the suite that are built here.
 pub const PROGRAMS: [&str; 6] = [
@@ -53,10 +56,13 @@ pub struct Options {
     pub message_pods: u16,
     pub ports: Ports,
     pub durability: Durability,
+    pub runs_for: RunsFor,
     /// Folder of the built web client.
     pub client: PathBuf,
     /// Whether to build the programs first ([`install::build`]).
     pub build: bool,
+    /// How services reach their servers and each other.
+    pub links: Links,
     /// More environment for every service, such as `RUST_BACKTRACE`, or for one of them, by the
     /// prefix of its settings.
     pub environment: Vec<(String, String)>,
@@ -73,8 +79,10 @@ impl Options {
             message_pods: 1,
             ports: Ports::Free,
             durability: Durability::Kill,
+            runs_for: RunsFor::Minutes,
             client: install::workspace_root().join("frontend/dist"),
             build: true,
+            links: Links::Direct,
             // All people of a test come from one address.
             environment: vec![(
                 "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".to_owned(),
@@ -156,6 +164,8 @@ pub struct Suite {
     pub redis: Redis,
     pub postgres: Postgres,
     pub local_aws: LocalAws,
+    /// With [`Links::Relayed`]: what lies between a service and what it calls.
+    pub links: Vec<Link>,
     _data: DataFolder,
 }
 
@@ -190,6 +200,7 @@ impl Suite {
             data.path(),
             addresses.servers,
             options.durability,
+            options.runs_for,
         )
         .await?;
         let (Some(kafka), Some(redis), Some(postgres), Some(local_aws)) = (
@@ -204,7 +215,15 @@ impl Suite {
             postgres.create_database(database).await?;
         }
 
+        let links = match options.links {
+            Links::Direct => Vec::new(),
+            Links::Relayed => {
+                let servers = [redis.port(), postgres.port(), addresses.servers.dynamodb];
+                links::relays(&addresses, servers).await?
+            }
+        };
         let plan = environment::Plan {
+            links: &links,
             data: data.path(),
             kafka: &kafka,
             redis: &redis,
@@ -265,6 +284,7 @@ impl Suite {
             redis,
             postgres,
             local_aws,
+            links,
             _data: data,
         };
         // At once: each waits by itself for those that it needs.

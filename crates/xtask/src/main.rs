@@ -34,6 +34,8 @@ enum Task {
     Bench(bench::Args),
     /// Makes an image of each service, without a container engine.
     Images(images::Arguments),
+    /// Verifies a suite of its own for a long time while processes are killed, paused and cut off.
+    Soak(soak::Arguments),
     /// Checks or writes docs/openapi/, and the web client's types made from it.
     Openapi(Mode),
     /// Checks or writes the bindings made from proto/.
@@ -97,6 +99,7 @@ async fn run_task(task: Task) -> anyhow::Result<ExitCode> {
         Task::Test(arguments) => return test::run(&arguments).await,
         Task::Bench(arguments) => bench::run(arguments).await,
         Task::Images(arguments) => images::run(&arguments),
+        Task::Soak(arguments) => return Box::pin(soak::run(arguments)).await,
         Task::Openapi(mode) => generated::openapi(mode.write),
         Task::Proto(mode) => generated::proto(mode.write),
         Task::Web(WebArguments { check: _ }) => web::check(),

@@ -28,6 +28,8 @@ enum Only {
     E2e,
     /// The web client in Chromium.
     Browser,
+    /// The Helm chart, and what is made from it.
+    Charts,
 }
 
 /// What a runner counted.
@@ -58,6 +60,9 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     if runs(Only::Browser) {
         total.add(count(browser().await, "the browser tests"));
+    }
+    if runs(Only::Charts) {
+        total.add(count(charts(), "the tests of the chart"));
     }
 
     // The last line, whatever happened: scripts read it.
@@ -192,6 +197,44 @@ struct PlaywrightStats {
     flaky: u64,
 }
 
+fn charts() -> anyhow::Result<Count> {
+    let mut child = Command::new(install::workspace_root().join("scripts/check-charts"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("run scripts/check-charts")?;
+    let output = child.stdout.take().context("its output")?;
+    let mut count = Count::default();
+    for line in BufReader::new(output).lines() {
+        let line = line.context("read the output of scripts/check-charts")?;
+        println!("{line}");
+        // The last summary counts.
+        count = pytest_result(&line).unwrap_or(count);
+    }
+    let status = child.wait().context("wait for scripts/check-charts")?;
+    if !status.success() && count.failed == 0 {
+        count.failed = 1;
+    }
+    Ok(count)
+}
+
+/// `2 failed, 399 passed, 1 error in 34.93s`, with or without a rule of `=` around it.
+fn pytest_result(line: &str) -> Option<Count> {
+    let line = line.trim_matches(['=', ' ']);
+    let (results, duration) = line.rsplit_once(" in ")?;
+    duration.split(['s', ' ']).next()?.parse::<f64>().ok()?;
+    let mut count = Count::default();
+    for result in results.split(", ") {
+        let (number, what) = result.split_once(' ')?;
+        let number: u64 = number.parse().ok()?;
+        match what {
+            "passed" => count.passed += number,
+            "failed" | "error" | "errors" => count.failed += number,
+            _ => {}
+        }
+    }
+    Some(count)
+}
+
 async fn browser() -> anyhow::Result<Count> {
     install::ensure_installed(&[Program::Chromium])?;
     let chromium = Program::Chromium
@@ -255,6 +298,17 @@ mod tests {
                 failed: 12
             })
         );
+    }
+
+    #[test]
+    fn a_summary_of_pytest_is_counted() {
+        let counted = |passed, failed| Some(Count { passed, failed });
+        assert_eq!(pytest_result("401 passed in 34.93s"), counted(401, 0));
+        assert_eq!(
+            pytest_result("=== 2 failed, 399 passed, 3 warnings, 1 error in 75.01s (0:01:15) ==="),
+            counted(399, 3)
+        );
+        assert_eq!(pytest_result("helm was built in 3 steps"), None);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use futures_util::future::select_all;
 use local_stack::install::{self, Program};
 use local_stack::process::Process;
-use local_stack::servers::Durability;
-use local_stack::suite::{self, Options, Ports, Suite};
+use local_stack::servers::{Durability, RunsFor};
+use local_stack::suite::{self, Links, Options, Ports, Suite};
 
 use crate::{demo, web};
 
@@ -99,8 +99,10 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Suite> {
             origin: arguments.port,
         },
         durability: Durability::PowerLoss,
+        runs_for: RunsFor::Hours,
         client: web::dist(),
         build: false,
+        links: Links::Direct,
         environment: Vec::new(),
     })
     .await

@@ -53,6 +53,25 @@ function stateAt(log: readonly Entry[], head: number, read_number: number): Conv
 }
 
 describe('a conversation', () => {
+  it('has nothing unread for who left, and counts from a return', () => {
+    const moved = (number: number, change: object): Entry => {
+      const { message: _, ...rest } = entry(number, ME);
+      return { ...rest, countable_total: number - 1, ...change };
+    };
+    let record = fresh();
+    for (const next of [entry(1, 'ada'), entry(2, 'ada')]) {
+      record = takeEntry(record, next, ME).record;
+    }
+    expect(unreadCount(record)).toBe(2);
+    record = takeEntry(record, moved(3, { left: { user_id: ME } }), ME).record;
+    expect(unreadCount(record)).toBe(0);
+    const joined = { ...moved(9, { joined: { user_id: ME } }), countable_total: 7 };
+    record = takePage(record, { entries: [joined], covered_from: 4, covered_to: 9 }, ME);
+    expect(unreadCount(record)).toBe(0);
+    record = takeEntry(record, { ...entry(10, 'ada'), countable_total: 8 }, ME).record;
+    expect(unreadCount(record)).toBe(1);
+  });
+
   it('takes an entry that follows, and notes a hole before one that does not', () => {
     const first = takeEntry(fresh(), entry(1, 'ada'), ME);
     expect(first.taken).toBe(true);

@@ -169,18 +169,31 @@ export function newestRange(record: ConversationRecord): Range | undefined {
 function advance(record: ConversationRecord, entry: Entry, me: string): ConversationRecord {
   const own = entry.message !== undefined && entry.actor_id === me;
   const about = entry.left?.user_id ?? entry.joined?.user_id;
+  // Nothing is unread for who leaves, nor for who comes back.
+  const counts = about === me ? startCounting(record, entry) : record;
   return {
-    ...record,
+    ...counts,
     top: { number: entry.number, countable_total: entry.countable_total },
     own_above:
       own && entry.number > record.state.head_number
-        ? [...record.own_above, entry.number]
-        : record.own_above,
+        ? [...counts.own_above, entry.number]
+        : counts.own_above,
     member: about === me ? (entry.left ? 0 : 1) : record.member,
     heard_of: Math.max(record.heard_of, entry.number),
     last_entry: entry,
     activity_ms: Math.max(record.activity_ms, entry.time_unix_ms),
   };
+}
+
+function startCounting(record: ConversationRecord, entry: Entry): ConversationRecord {
+  if (entry.number <= record.state.head_number) return record;
+  const state = {
+    ...record.state,
+    head_number: entry.number,
+    head_countable_total: entry.countable_total,
+    unread_count: 0,
+  };
+  return { ...record, state, own_above: [] };
 }
 
 function settle(record: ConversationRecord): ConversationRecord {

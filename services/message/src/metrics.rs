@@ -13,14 +13,23 @@ pub fn describe() {
         "Records of the log applied together"
     );
     describe_histogram!(
-        "message_batch_store_seconds",
+        "message_batch_seconds",
         Unit::Seconds,
-        "From having a batch to having it stored, heads included"
+        "From having a batch of a partition to its being stored and told"
     );
     describe_histogram!(
-        "message_batch_tell_seconds",
+        "message_commit_partitions",
+        "Partitions whose batches were stored and told together"
+    );
+    describe_histogram!(
+        "message_commit_store_seconds",
         Unit::Seconds,
-        "From having a batch stored to Kafka having its deliveries"
+        "From beginning a commit to having it stored, heads included"
+    );
+    describe_histogram!(
+        "message_commit_tell_seconds",
+        Unit::Seconds,
+        "From having a commit stored to Kafka having its deliveries"
     );
     describe_histogram!(
         "message_log_age_seconds",

@@ -191,6 +191,7 @@ impl Conversation {
             Some(entry::Change::Left(left)) if UserId::parse(&left.user_id) == Ok(me) => {
                 self.left = true;
                 self.target = entry.number;
+                self.count_from(&entry);
             }
             Some(entry::Change::Joined(joined)) if UserId::parse(&joined.user_id) == Ok(me) => {
                 self.left = false;
@@ -210,7 +211,7 @@ impl Conversation {
         );
     }
 
-    /// Nothing is unread at the beginning, nor at a return.
+    /// Nothing is unread at the beginning, at a return, nor for who left.
     fn count_from(&mut self, entry: &Entry) {
         if self
             .state

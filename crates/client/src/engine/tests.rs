@@ -425,7 +425,9 @@ fn a_leave_is_the_end_and_a_return_begins_after_the_time_between() {
         })),
         ..said(OTHER, 6, 0)
     };
-    assert_eq!(shown(&bench.entry(left)), [6]);
+    let out = bench.entry(left);
+    assert_eq!(shown(&out), [6]);
+    assert_eq!(unread(&out), [0], "who left has nothing to read");
     let joined = Entry {
         change: Some(entry::Change::Joined(Joined {
             user_id: ME.to_string(),

@@ -63,6 +63,15 @@ pub enum Durability {
     Kill,
 }
 
+/// How long servers are meant to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunsFor {
+    /// A test: to start quickly is all.
+    Minutes,
+    /// People, or a measurement: it pays to compile well, for a minute or so after the start.
+    Hours,
+}
+
 /// Ports of loopback for the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerPorts {
@@ -124,6 +133,7 @@ impl Servers {
         data: &Path,
         ports: ServerPorts,
         durability: Durability,
+        runs_for: RunsFor,
     ) -> anyhow::Result<Self> {
         let programs: Vec<Program> = wanted
             .iter()
@@ -137,7 +147,7 @@ impl Servers {
         let has = |server| wanted.contains(&server);
         let started = |process: &Process| process.spawn();
         let kafka = has(Server::Kafka)
-            .then(|| Kafka::prepare(data, ports.kafka, ports.kafka_controller))
+            .then(|| Kafka::prepare(data, ports.kafka, ports.kafka_controller, runs_for))
             .transpose()?;
         kafka.as_deref().map(started).transpose()?;
         let redis = has(Server::Redis)

@@ -1,6 +1,6 @@
 //! Servers for the time of a test binary.
 
-use super::{Durability, Kafka, LocalAws, Postgres, Redis, Server, ServerPorts, Servers};
+use super::{Durability, Kafka, LocalAws, Postgres, Redis, RunsFor, Server, ServerPorts, Servers};
 use crate::test_folder::TestFolder;
 
 /// Servers on free ports in a folder of their own. They and the folder are gone when this is
@@ -34,6 +34,7 @@ impl TestServers {
             folder.path(),
             ServerPorts::free()?,
             Durability::Kill,
+            RunsFor::Minutes,
         )
         .await?;
         Ok(Self { servers, folder })

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::data::Identity;
+use super::links::{Link, name_of};
 use super::{Addresses, Service, ServicePorts, ServiceSpec};
 use crate::servers::{Kafka, LocalAws, Postgres, Redis};
 
@@ -18,7 +19,7 @@ pub(super) const SERVICES: [&str; 5] = [
 ];
 
 /// Few, because one machine reads them all; every service must be told the same.
-const LOG_PARTITIONS: u16 = 16;
+const LOG_PARTITIONS: u16 = 4;
 pub(super) const DELIVERIES_PARTITIONS: u16 = 16;
 pub(super) const MESSAGE_PARTITION_BASE: u16 = 8;
 
@@ -31,6 +32,8 @@ pub(super) struct Plan<'a> {
     pub local_aws: &'a LocalAws,
     pub addresses: &'a Addresses,
     pub identities: &'a BTreeMap<&'static str, Identity>,
+    /// Ways that go through a relay; the others are direct.
+    pub links: &'a [Link],
     pub more: &'a [(String, String)],
 }
 
@@ -51,12 +54,7 @@ impl Plan<'_> {
     /// Describes a service; it isn't started yet.
     pub(super) fn service(&self, program: &'static str, ordinal: u16) -> anyhow::Result<Service> {
         let ports = self.ports(program, ordinal)?;
-        // A number only where there are several.
-        let name = if ordinal == 0 {
-            program.to_owned()
-        } else {
-            format!("{program}-{ordinal}")
-        };
+        let name = name_of(program, ordinal);
         Service::new(ServiceSpec {
             environment: self.environment(program, ordinal, ports)?,
             name,
@@ -87,6 +85,20 @@ impl Plan<'_> {
     ) -> anyhow::Result<Vec<(String, String)>> {
         let loopback = |port: u16| format!("127.0.0.1:{port}");
         let url = |port: u16| format!("http://127.0.0.1:{port}");
+        let name = name_of(program, ordinal);
+        // The same URL, by the relay if there is one.
+        let by = |to: &str, url: String| {
+            let link = self
+                .links
+                .iter()
+                .find(|link| link.from == name && link.to == to);
+            link.map_or(url.clone(), |link| {
+                url.replace(
+                    &format!(":{}", link.target_port),
+                    &format!(":{}", link.relay.address().port()),
+                )
+            })
+        };
         let mut settings = Settings {
             prefix: program.to_uppercase().replace('-', "_"),
             variables: Vec::new(),
@@ -116,14 +128,14 @@ impl Plan<'_> {
         for peer in peers {
             settings.set(
                 &format!("peers__{peer}"),
-                url(self.ports(peer, 0)?.internal),
+                by(peer, url(self.ports(peer, 0)?.internal)),
             );
         }
         if let Some((_, database)) = super::DATABASES.iter().find(|(name, _)| *name == program) {
-            settings.set("database__url", self.postgres.url(database));
+            settings.set("database__url", by("postgres", self.postgres.url(database)));
         }
         if matches!(program, "account" | "message" | "chat-gateway") {
-            settings.set("redis__url", self.redis.url());
+            settings.set("redis__url", by("redis", self.redis.url()));
         }
         if program != "file-upload" {
             settings.set("kafka__brokers", self.kafka.brokers());
@@ -141,7 +153,10 @@ impl Plan<'_> {
             }
             "message" => {
                 settings.set("message__ordinal", ordinal);
-                settings.set("aws__dynamodb_endpoint", self.local_aws.dynamodb_url());
+                settings.set(
+                    "aws__dynamodb_endpoint",
+                    by("dynamodb", self.local_aws.dynamodb_url()),
+                );
             }
             "file-upload" => settings.set("aws__s3_endpoint", self.local_aws.s3_url()),
             "chat-gateway" => settings.set("gateway__ordinal", ordinal),

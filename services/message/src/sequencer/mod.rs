@@ -3,6 +3,7 @@
 //! **Invariants.** What is told was stored before. The head never goes back. Nothing here depends on
 //! being the only owner: a second one writes the same bytes.
 
+mod commits;
 pub mod owner;
 pub mod routes;
 pub mod task;
@@ -24,6 +25,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::commits::Commits;
 use self::owner::{LogEnd, Owner, OwnerError, RawRecord};
 use self::task::PartitionTask;
 use self::teller::Teller;
@@ -162,6 +164,7 @@ impl Sequencer {
         );
         consumer.subscribe(&[LOG_TOPIC])?;
 
+        let commits = Arc::new(Commits::new(self.store.clone(), self.teller.clone()));
         let mut running: HashMap<i32, Running> = HashMap::new();
         let mut tasks: JoinSet<Result<(), OwnerError>> = JoinSet::new();
         let mut repair = tokio::time::interval(REPAIR_EVERY);
@@ -169,7 +172,7 @@ impl Sequencer {
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break Ok(Ended::Stopped),
-                Some(event) = group.recv() => self.regroup(event, epoch, &consumer, &mut running, &mut tasks),
+                Some(event) = group.recv() => self.regroup(event, epoch, &consumer, &commits, &mut running, &mut tasks),
                 Some(ended) = tasks.join_next() => match ended {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => break Err(error.into()),
@@ -180,7 +183,7 @@ impl Sequencer {
                     Ok(message) => {
                         // What came of a rebalance comes before the records after it.
                         while let Ok(event) = group.try_recv() {
-                            self.regroup(event, epoch, &consumer, &mut running, &mut tasks);
+                            self.regroup(event, epoch, &consumer, &commits, &mut running, &mut tasks);
                         }
                         let partition = message.partition();
                         if let Some(task) = running.get(&partition) {
@@ -215,6 +218,7 @@ impl Sequencer {
         event: GroupEvent,
         epoch: u64,
         consumer: &Arc<LogConsumer>,
+        commits: &Arc<Commits>,
         running: &mut HashMap<i32, Running>,
         tasks: &mut JoinSet<Result<(), OwnerError>>,
     ) {
@@ -234,7 +238,14 @@ impl Sequencer {
                     }
                     let (records, queue) = mpsc::channel(QUEUE);
                     let revoked = CancellationToken::new();
-                    tasks.spawn(self.own(partition, epoch, consumer, queue, revoked.clone()));
+                    tasks.spawn(self.own(
+                        partition,
+                        epoch,
+                        consumer,
+                        commits,
+                        queue,
+                        revoked.clone(),
+                    ));
                     running.insert(partition, Running { records, revoked });
                 }
             }
@@ -247,11 +258,12 @@ impl Sequencer {
         partition: i32,
         epoch: u64,
         consumer: &Arc<LogConsumer>,
+        commits: &Arc<Commits>,
         queue: mpsc::Receiver<RawRecord>,
         revoked: CancellationToken,
     ) -> impl Future<Output = Result<(), OwnerError>> + Send + 'static {
         let store = self.store.clone();
-        let teller = self.teller.clone();
+        let commits = Arc::clone(commits);
         let clock = self.clock.clone();
         let consumer = Arc::clone(consumer);
         async move {
@@ -274,8 +286,7 @@ impl Sequencer {
             };
             PartitionTask {
                 owner,
-                store,
-                teller,
+                commits,
                 clock,
                 partition,
                 revoked,

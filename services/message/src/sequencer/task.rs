@@ -1,7 +1,7 @@
 //! The loop of one partition: batch in, stored, told, offset kept.
 
-use std::future::Future;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
@@ -10,9 +10,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use super::commits::{Commits, Company};
 use super::owner::{MAX_BATCH, Owner, OwnerError, RawRecord};
-use super::teller::Teller;
-use crate::store::Store;
 
 const FIRST_PAUSE_MS: u64 = 20;
 const LONGEST_PAUSE_MS: u64 = 2_000;
@@ -20,8 +19,7 @@ const LONGEST_PAUSE_MS: u64 = 2_000;
 /// What a partition's loop works with.
 pub struct PartitionTask {
     pub owner: Owner,
-    pub store: Store,
-    pub teller: Teller,
+    pub commits: Arc<Commits>,
     pub clock: Clock,
     pub partition: i32,
     /// Cancelled when the partition goes to another owner or the process stops.
@@ -105,22 +103,24 @@ impl PartitionTask {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        let stored = async {
-            until_done(&mut pauses, || self.store.put_rows(&decided.rows)).await?;
-            until_done(&mut pauses, || self.store.put_heads(&decided.heads)).await
-        }
-        .await;
-        if stored.is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-        let stored_at = tokio::time::Instant::now();
         let traceparent = telemetry::current_traceparent().filter(|parent| parent.ends_with("-01"));
-        let told = until_done(&mut pauses, || {
-            self.teller.tell(&decided.outgoing, traceparent.as_deref())
-        })
-        .await;
-        if told.is_break() {
-            return Ok(ControlFlow::Break(()));
+        let decided = Arc::new(decided);
+        let mut company = if traceparent.is_some() {
+            // Its deliveries carry the trace of this batch alone.
+            Company::Alone
+        } else {
+            Company::Joined
+        };
+        while let Err(error) = self
+            .commits
+            .commit(&decided, traceparent.as_deref(), company)
+            .await
+        {
+            if pauses.after(&error).await.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            // Whatever another partition's rows did to the request, they do nothing to the next.
+            company = Company::Alone;
         }
         self.owner.forget_quiet();
         if let Some(first) = batch.first() {
@@ -131,24 +131,9 @@ impl PartitionTask {
             metrics::histogram!("message_log_age_seconds").record(age_ms as f64 / 1_000.0);
         }
         metrics::histogram!("message_batch_records").record(batch.len() as f64);
-        metrics::histogram!("message_batch_store_seconds")
-            .record((stored_at - started).as_secs_f64());
-        metrics::histogram!("message_batch_tell_seconds").record(stored_at.elapsed().as_secs_f64());
+        metrics::histogram!("message_batch_seconds").record(started.elapsed().as_secs_f64());
         Ok(ControlFlow::Continue(()))
     }
-}
-
-/// Repeats until it succeeds or the partition is revoked.
-async fn until_done<F, Fut, E>(pauses: &mut Pauses<'_>, mut step: F) -> ControlFlow<()>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<(), E>>,
-    E: std::error::Error + Send + Sync + 'static,
-{
-    while let Err(error) = step().await {
-        pauses.after(&error).await?;
-    }
-    ControlFlow::Continue(())
 }
 
 /// Pauses between tries: they grow to a limit, with jitter. An error of a store is never poison, so the

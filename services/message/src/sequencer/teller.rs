@@ -51,14 +51,11 @@ impl Teller {
     /// When a record isn't known to be in Kafka; telling again is harmless.
     pub async fn tell(
         &self,
-        outgoing: &[Outgoing],
+        outgoing: impl IntoIterator<Item = &Outgoing> + Clone,
         traceparent: Option<&str>,
     ) -> Result<(), KafkaError> {
-        if outgoing.is_empty() {
-            return Ok(());
-        }
         let mut users: BTreeMap<UserId, BTreeSet<ConversationId>> = BTreeMap::new();
-        for item in outgoing {
+        for item in outgoing.clone() {
             for user in &item.to {
                 let changed = users.entry(*user).or_default();
                 if item.is_change {

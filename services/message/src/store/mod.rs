@@ -49,7 +49,7 @@ pub struct AwsSettings {
 }
 
 /// What can go wrong between us and DynamoDB.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Wait and try again.
     #[error("DynamoDB: {0}")]

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{
+    BatchStatementErrorCodeEnum, BatchStatementRequest, PutRequest, WriteRequest,
+};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use ids::ConversationId;
 use rand::RngExt as _;
@@ -17,6 +19,8 @@ use crate::domain::conversation::{Head, Rows};
 
 /// Items that DynamoDB takes in one batch.
 const BATCH_ITEMS: usize = 25;
+/// Statements that DynamoDB takes in one batch.
+const BATCH_STATEMENTS: usize = 25;
 /// Requests in flight for one call.
 const CONCURRENCY: usize = 8;
 
@@ -80,14 +84,17 @@ impl RowSet {
 }
 
 impl Store {
-    /// Puts all rows, some requests at a time. What DynamoDB leaves unprocessed is sent again, with
+    /// Puts the rows of all sets, some requests at a time. What DynamoDB leaves unprocessed is sent again, with
     /// backoff, up to a limit; calling again with the same rows is harmless.
     ///
     /// # Errors
     /// When not all rows are known to be stored.
-    pub async fn put_rows(&self, rows: &RowSet) -> Result<(), StoreError> {
+    pub async fn put_rows(
+        &self,
+        sets: impl IntoIterator<Item = &RowSet>,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<_> = sets.into_iter().flat_map(|set| &set.requests).collect();
         let puts: Vec<_> = rows
-            .requests
             .chunks(BATCH_ITEMS)
             .map(|chunk| self.put_batch(chunk))
             .collect();
@@ -97,7 +104,7 @@ impl Store {
             .await
     }
 
-    async fn put_batch(&self, chunk: &[(bool, WriteRequest)]) -> Result<(), StoreError> {
+    async fn put_batch(&self, chunk: &[&(bool, WriteRequest)]) -> Result<(), StoreError> {
         let mut items: HashMap<String, Vec<WriteRequest>> = HashMap::new();
         for (messages, request) in chunk {
             let table = if *messages {
@@ -135,15 +142,90 @@ impl Store {
     ///
     /// # Errors
     /// When a head is not known to be stored.
-    pub async fn put_heads(&self, heads: &[(ConversationId, Head)]) -> Result<(), StoreError> {
+    pub async fn put_heads(&self, heads: &[&(ConversationId, Head)]) -> Result<(), StoreError> {
         let puts: Vec<_> = heads
-            .iter()
-            .map(|(conversation, head)| self.put_head(*conversation, head))
+            .chunks(BATCH_STATEMENTS)
+            .map(|chunk| self.put_some_heads(chunk))
             .collect();
         stream::iter(puts)
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await
+    }
+
+    /// Heads that are there are replaced in one request, each with a condition of its own; a batch of puts
+    /// knows none. What the condition refuses is new or overtaken, which a put tells apart.
+    async fn put_some_heads(&self, heads: &[&(ConversationId, Head)]) -> Result<(), StoreError> {
+        let mut refused = Vec::new();
+        if let [one] = heads {
+            refused.push(*one);
+        } else {
+            let statements = heads
+                .iter()
+                .map(|(conversation, head)| self.replace_head(*conversation, head))
+                .collect::<Result<Vec<_>, _>>()?;
+            let place = self.place_for_a_write().await?;
+            let answer = self
+                .client
+                .batch_execute_statement()
+                .set_statements(Some(statements))
+                .send()
+                .await?;
+            drop(place);
+            let outcomes = answer.responses();
+            if outcomes.len() != heads.len() {
+                return Err(StoreError::Malformed("answers to statements"));
+            }
+            for (head, outcome) in heads.iter().zip(outcomes) {
+                match outcome.error().map(|error| (error.code(), error.message())) {
+                    None => {}
+                    Some((Some(BatchStatementErrorCodeEnum::ConditionalCheckFailed), _)) => {
+                        refused.push(head);
+                    }
+                    Some((code, message)) => {
+                        return Err(StoreError::Unavailable(format!(
+                            "a head was not stored: {code:?} {}",
+                            message.unwrap_or_default()
+                        )));
+                    }
+                }
+            }
+        }
+        for (conversation, head) in refused {
+            self.put_head(*conversation, head).await?;
+        }
+        Ok(())
+    }
+
+    /// PartiQL's way to say what [`Self::put_head`] says of a head that exists.
+    fn replace_head(
+        &self,
+        conversation: ConversationId,
+        head: &Head,
+    ) -> Result<BatchStatementRequest, StoreError> {
+        let (epoch, offset) = (n(head.position.epoch), n(head.position.offset));
+        BatchStatementRequest::builder()
+            .statement(format!(
+                "UPDATE \"{}\" SET \"last\" = ? SET \"countable\" = ? SET \"version\" = ? \
+                 SET \"epoch\" = ? SET \"offset\" = ? SET \"applied_at\" = ? SET \"last_at\" = ? \
+                 WHERE \"pk\" = ? AND \"sk\" = ? \
+                 AND (\"epoch\" < ? OR (\"epoch\" = ? AND \"offset\" < ?))",
+                self.conversations
+            ))
+            .parameters(n(head.last_number))
+            .parameters(n(head.countable_total))
+            .parameters(n(head.membership_version))
+            .parameters(epoch.clone())
+            .parameters(offset.clone())
+            .parameters(n(head.applied_time_unix_ms))
+            .parameters(n(head.last_time_unix_ms))
+            .parameters(s(conversation.to_string()))
+            .parameters(s("head"))
+            .parameters(epoch.clone())
+            .parameters(epoch)
+            .parameters(offset)
+            .build()
+            .map_err(|_| StoreError::Malformed("statement"))
     }
 
     async fn put_head(&self, conversation: ConversationId, head: &Head) -> Result<(), StoreError> {

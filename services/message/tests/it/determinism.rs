@@ -2,7 +2,7 @@
 //! never was disturbed.
 
 use events::delivery::Event;
-use ids::UserId;
+use ids::{ConversationId, UserId};
 use message::domain::conversation::Head;
 use message::sequencer::owner::{Decided, Owner, OwnerError};
 use message::store::Store;
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use proto::socket::{Accepted, Entry, Refused};
 
-use crate::support::{TestLog, decide, finish, log_ends_at, owner, store, write};
+use crate::support::{TestLog, decide, finish, log_ends_at, owner, put_heads, store, write};
 
 fn entries(decided: &Decided) -> Vec<&Entry> {
     decided
@@ -122,7 +122,7 @@ async fn a_paused_owner_that_wakes_up_late_writes_the_same_again() {
             "woken before {woken_before}"
         );
         if woken_before == "writing heads" {
-            store.put_heads(&woken.heads).await.unwrap();
+            put_heads(&store, &woken).await;
         } else {
             write(&store, &woken).await;
         }
@@ -142,8 +142,38 @@ async fn a_head_never_goes_back() {
     let mut first = owner(&store).await;
     let early = decide(&mut first, &log.records[..2]).await;
     finish(&mut owner(&store).await, &store, &log.records).await;
-    store.put_heads(&early.heads).await.unwrap();
+    put_heads(&store, &early).await;
     assert_eq!(head(&store, &log).await.last_number, 5);
+}
+
+/// Heads of many conversations share a request: those that are there, those that are new, and those that
+/// somebody else stored further on.
+#[tokio::test]
+async fn heads_that_are_stored_together_keep_each_its_own_condition() {
+    let store = store().await;
+    let logs: Vec<TestLog> = (0..60).map(|_| small_log().0).collect();
+    let (mut early, mut whole) = (Vec::new(), Vec::new());
+    for log in &logs {
+        let mut first = owner(&store).await;
+        early.extend(decide(&mut first, &log.records[..2]).await.heads);
+        whole.extend(decide(&mut owner(&store).await, &log.records).await.heads);
+    }
+    let put = async |heads: &[(ConversationId, Head)]| {
+        store
+            .put_heads(&heads.iter().collect::<Vec<_>>())
+            .await
+            .unwrap();
+    };
+    // Of the first twenty nothing is stored yet; the next twenty have been overtaken.
+    put(&early[20..40]).await;
+    put(&whole[40..]).await;
+    let mixed: Vec<_> = [&whole[..40], &early[40..]].concat();
+    put(&mixed).await;
+    put(&early).await;
+    for log in &logs {
+        let stored = head(&store, log).await;
+        assert!(whole.contains(&(log.conversation, stored)));
+    }
 }
 
 /// Rows of membership from beyond the head are of an owner that crashed before its head: who comes next
@@ -158,7 +188,7 @@ async fn membership_is_read_as_of_the_record() {
     log.leave(ben);
     log.send(ben, "too late");
     let crashed = decide(&mut owner(&store).await, &log.records[met..]).await;
-    store.put_rows(&crashed.rows).await.unwrap();
+    store.put_rows([&crashed.rows]).await.unwrap();
 
     let decided = finish(&mut owner(&store).await, &store, &log.records[met..]).await;
     assert_eq!(entries(&decided).len(), 2);
@@ -415,10 +445,10 @@ async fn disturbed(store: &Store, log: &TestLog, steps: &[Step]) {
                 let end = at + (*records).min(rest);
                 let decided = decide(&mut current, &log.records[at..end]).await;
                 if *after > 0 {
-                    store.put_rows(&decided.rows).await.unwrap();
+                    store.put_rows([&decided.rows]).await.unwrap();
                 }
                 if *after > 1 {
-                    store.put_heads(&decided.heads).await.unwrap();
+                    put_heads(store, &decided).await;
                 }
                 // The offset was not committed: the next owner begins where this one did.
                 current = owner(store).await;

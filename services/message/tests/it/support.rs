@@ -70,8 +70,13 @@ pub async fn decide(owner: &mut Owner, records: &[RawRecord]) -> Decided {
 }
 
 pub async fn write(store: &Store, decided: &Decided) {
-    store.put_rows(&decided.rows).await.unwrap();
-    store.put_heads(&decided.heads).await.unwrap();
+    store.put_rows([&decided.rows]).await.unwrap();
+    put_heads(store, decided).await;
+}
+
+pub async fn put_heads(store: &Store, decided: &Decided) {
+    let heads: Vec<_> = decided.heads.iter().collect();
+    store.put_heads(&heads).await.unwrap();
 }
 
 pub async fn finish(owner: &mut Owner, store: &Store, records: &[RawRecord]) -> Decided {
