@@ -41,7 +41,7 @@ pub struct Args {
     seconds: u64,
     /// How long a workload runs before it is measured, at a rate of its own: Kafka's virtual machine
     /// compiles what it has run often enough, caches fill.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 45)]
     warm_up_seconds: u64,
     /// Bytes of text in a message.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(32..=8_192))]

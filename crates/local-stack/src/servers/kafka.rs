@@ -66,8 +66,8 @@ group.consumer.heartbeat.interval.ms=500
 group.consumer.min.session.timeout.ms=3000
 group.consumer.session.timeout.ms=5000
 metadata.max.idle.interval.ms=5000
-num.network.threads=2
-num.io.threads=4
+num.network.threads=1
+num.io.threads=2
 log.cleaner.dedupe.buffer.size=4194304
 ";
 

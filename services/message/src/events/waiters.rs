@@ -152,10 +152,11 @@ impl Waiters {
                             "a deliveries record does not decode"
                         ),
                     },
-                    Err(error) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "Kafka is away");
-                        tokio::time::sleep(Duration::from_millis(200)).await;
-                    }
+                    // librdkafka reconnects by itself; the records after it must not wait for this.
+                    Err(error) => tracing::debug!(
+                        error = &error as &dyn std::error::Error,
+                        "Kafka is away"
+                    ),
                 }
             }
         }

@@ -198,7 +198,13 @@ impl Sequencer {
                     }
                     Err(error) => match consumer.client().fatal_error() {
                         Some((_, reason)) => break Ok(Ended::Fatal(reason)),
-                        None => waited_for_kafka(&error).await,
+                        // librdkafka reconnects by itself, and has told `GroupContext`. What it says of an
+                        // outage is queued before the records after it: to wait here for each of a
+                        // hundred errors would hold those up long after the broker is back.
+                        None => tracing::debug!(
+                            error = &error as &dyn std::error::Error,
+                            "Kafka is away"
+                        ),
                     },
                 },
             }
@@ -337,10 +343,4 @@ fn raw(message: &BorrowedMessage<'_>) -> RawRecord {
                 .map(ToOwned::to_owned)
         }),
     }
-}
-
-/// librdkafka reconnects by itself; this only keeps the log quiet meanwhile.
-async fn waited_for_kafka(error: &KafkaError) {
-    tracing::debug!(error = error as &dyn std::error::Error, "Kafka is away");
-    tokio::time::sleep(Duration::from_millis(500)).await;
 }
