@@ -141,6 +141,8 @@ impl Log {
             answers: watch::Sender::new(true),
         };
         let consumer: StreamConsumer = kafka::deliveries_consumer(settings, "test-log")
+            // That of a gateway has one partition: several would be held back one by one.
+            .set("fetch.wait.max.ms", "20")
             .create()
             .unwrap();
         let mut all = TopicPartitionList::new();
