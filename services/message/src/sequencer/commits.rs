@@ -136,13 +136,15 @@ impl<T, E: Clone> Joining<T, E> {
             tokio::time::sleep(GATHER).await;
             self.places.acquire().await
         };
-        let _place = tokio::select! {
+        let place = tokio::select! {
             biased;
             outcome = &mut outcome => return outcome.ok(),
             place = place => place.ok()?,
         };
         let taken = std::mem::take(&mut *self.ready());
         if taken.is_empty() {
+            // Somebody took it along: the place is for whoever is ready next.
+            drop(place);
             return outcome.await.ok();
         }
         let (all, replies): (Vec<T>, Vec<_>) = taken.into_iter().unzip();
