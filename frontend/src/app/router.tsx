@@ -3,6 +3,7 @@ import {
   createRoute,
   createRouter,
   Link,
+  lazyRouteComponent,
   Outlet,
   useParams,
   useSearch,
@@ -10,13 +11,17 @@ import {
 import { Dialog } from '@/features/dialog/dialog';
 import { OpenGroup, OpenPerson } from '@/features/links/open-chat';
 import { SignInScreen } from '@/features/sign-in/sign-in-screen';
+import { t } from '@/shared/i18n/i18n';
 import { SignedInContext, useSessionState } from '@/shared/session/context';
 import { ChatIcon } from '@/shared/ui/icons';
 import { Shell } from './shell';
 
-const root = createRootRoute({ component: Gate, notFoundComponent: NotFound });
+const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
 
-const shell = createRoute({ getParentRoute: () => root, id: 'shell', component: Shell });
+/** Whatever the address, it waits behind the sign-in. */
+const gate = createRoute({ getParentRoute: () => root, id: 'gate', component: Gate });
+
+const shell = createRoute({ getParentRoute: () => gate, id: 'shell', component: Shell });
 
 const home = createRoute({ getParentRoute: () => shell, path: '/', component: Home });
 
@@ -29,8 +34,14 @@ const dialog = createRoute({
   },
 });
 
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: '/settings',
+  component: lazyRouteComponent(() => import('@/features/settings/settings-page')),
+});
+
 const group = createRoute({
-  getParentRoute: () => root,
+  getParentRoute: () => gate,
   path: '/group/$groupName/connect',
   component: function GroupRoute() {
     return <OpenGroup name={useParams({ from: group.id }).groupName} />;
@@ -38,7 +49,7 @@ const group = createRoute({
 });
 
 const person = createRoute({
-  getParentRoute: () => root,
+  getParentRoute: () => gate,
   path: '/chat/user',
   validateSearch: (search): { handle: string } => ({ handle: String(search.handle ?? '') }),
   component: function PersonRoute() {
@@ -47,7 +58,10 @@ const person = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([shell.addChildren([home, dialog]), group, person]),
+  routeTree: root.addChildren([
+    gate.addChildren([shell.addChildren([home, dialog, settings]), group, person]),
+  ]),
+  defaultPreload: 'intent',
 });
 
 declare module '@tanstack/react-router' {
@@ -56,7 +70,6 @@ declare module '@tanstack/react-router' {
   }
 }
 
-/** Whatever the address, it waits behind the sign-in. */
 function Gate() {
   const state = useSessionState();
   if (state.kind === 'signed-out') return <SignInScreen notice={state.notice} />;
@@ -70,8 +83,10 @@ function Gate() {
 function Home() {
   return (
     <main className="flex h-full flex-col items-center justify-center gap-3 bg-canvas text-soft">
-      <ChatIcon className="size-12 opacity-40" />
-      <p>Choose a conversation, or start a new one.</p>
+      <span className="flex size-20 items-center justify-center rounded-full bg-panel">
+        <ChatIcon className="size-10 opacity-50" />
+      </span>
+      <p>{t('home.choose')}</p>
     </main>
   );
 }
@@ -79,9 +94,9 @@ function Home() {
 function NotFound() {
   return (
     <main className="flex h-full flex-col items-center justify-center gap-3">
-      <h1 className="font-semibold text-lg">There is nothing here</h1>
+      <h1 className="font-semibold text-lg">{t('home.nothingHere')}</h1>
       <Link to="/" className="font-medium text-accent-ink hover:underline">
-        To your conversations
+        {t('home.toConversations')}
       </Link>
     </main>
   );

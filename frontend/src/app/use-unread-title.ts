@@ -3,8 +3,8 @@ import { useEffect } from 'react';
 import { unreadCount } from '@/engine/conversation';
 import { useSignedIn } from '@/shared/session/context';
 
-/** The number of unread messages in the tab's title. */
-export function useUnreadTitle(): void {
+/** The number of unread messages, which also stands in the tab's title and on the installed app's icon. */
+export function useUnread(): number {
   const { engine } = useSignedIn();
   const unread = useLiveQuery(async () => {
     const conversations = await engine.database.conversations.where({ member: 1 }).toArray();
@@ -12,8 +12,11 @@ export function useUnreadTitle(): void {
   }, [engine]);
   useEffect(() => {
     document.title = unread ? `(${unread}) Parlance` : 'Parlance';
+    // Only where the client is installed.
+    if ('setAppBadge' in navigator) navigator.setAppBadge(unread ?? 0).catch(() => undefined);
     return () => {
       document.title = 'Parlance';
     };
   }, [unread]);
+  return unread ?? 0;
 }

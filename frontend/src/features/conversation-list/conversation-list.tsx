@@ -1,10 +1,12 @@
 import { Link } from '@tanstack/react-router';
 import { useLiveQuery } from 'dexie-react-hooks';
-import { useMemo, useState } from 'react';
+import { type KeyboardEvent, useMemo, useState } from 'react';
 import { type ConversationRecord, unreadCount } from '@/engine/conversation';
+import { t } from '@/shared/i18n/i18n';
 import { type People, titleOf, usePeople } from '@/shared/people/names';
 import { useSignedIn } from '@/shared/session/context';
 import { Avatar } from '@/shared/ui/avatar';
+import { Choice } from '@/shared/ui/choice';
 import { SearchIcon } from '@/shared/ui/icons';
 import { shortTime } from '@/shared/ui/time';
 import { useNow } from '@/shared/ui/use-now';
@@ -18,9 +20,12 @@ interface Line {
   unread: number;
 }
 
+type Filter = 'all' | 'unread' | 'people' | 'groups';
+
 export function ConversationList() {
   const { engine, user } = useSignedIn();
   const [search, setSearch] = useState('');
+  const [filter, setFilter] = useState<Filter>('all');
   const conversations = useLiveQuery(
     () =>
       engine.database.conversations
@@ -45,28 +50,42 @@ export function ConversationList() {
     toLine(conversation, people, user.user_id, drafts),
   );
   const wanted = search.trim().toLocaleLowerCase();
-  const found = lines.filter((line) => line.title.toLocaleLowerCase().includes(wanted));
+  const found = lines.filter(
+    (line) => passes(line, filter) && line.title.toLocaleLowerCase().includes(wanted),
+  );
   return (
-    <>
-      <div className="px-3 pb-2">
+    // biome-ignore lint/a11y/noStaticElementInteractions: its links take the focus, it only hears their keys
+    <div className="flex min-h-0 flex-1 flex-col" onKeyDown={moveInList}>
+      <div className="grid gap-2 px-3 pb-2">
         <label className="flex items-center gap-2 rounded-xl bg-raised px-3 py-2 text-soft focus-within:ring-2 focus-within:ring-accent/40">
-          <SearchIcon className="size-4" />
+          <SearchIcon className="size-4 shrink-0" />
           <input
             type="search"
+            data-shortcut="search"
             value={search}
             onChange={(event) => setSearch(event.target.value)}
-            placeholder="Search"
-            aria-label="Search conversations"
+            placeholder={t('list.search')}
+            aria-label={t('list.searchLabel')}
             className="w-full bg-transparent text-ink outline-none placeholder:text-soft"
           />
         </label>
+        <Choice
+          name="filter"
+          legend={t('list.filter')}
+          options={[
+            ['all', t('list.all')],
+            ['unread', t('list.unread')],
+            ['people', t('list.people')],
+            ['groups', t('list.groups')],
+          ]}
+          value={filter}
+          onChange={setFilter}
+        />
       </div>
-      <nav aria-label="Conversations" className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
+      <nav aria-label={t('nav.conversations')} className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
         {found.length === 0 ? (
           <p className="px-4 py-10 text-center text-soft">
-            {lines.length === 0
-              ? 'No conversations yet. Start one with the pencil above.'
-              : 'Nothing found.'}
+            {lines.length === 0 ? t('list.empty') : t('list.nothingFound')}
           </p>
         ) : (
           <ul className="flex flex-col gap-0.5">
@@ -78,8 +97,36 @@ export function ConversationList() {
           </ul>
         )}
       </nav>
-    </>
+    </div>
   );
+}
+
+function passes(line: Line, filter: Filter): boolean {
+  switch (filter) {
+    case 'all':
+      return true;
+    case 'unread':
+      return line.unread > 0;
+    case 'people':
+      return line.conversation.kind === 'direct';
+    case 'groups':
+      return line.conversation.kind === 'group';
+  }
+}
+
+/** Arrows move between the search field and the conversations. */
+function moveInList(event: KeyboardEvent<HTMLElement>): void {
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  const { activeElement } = document;
+  if (step === undefined || event.altKey) return;
+  if (!activeElement?.matches('[data-shortcut="search"], [data-conversation]')) return;
+  event.preventDefault();
+  const places = [
+    ...event.currentTarget.querySelectorAll<HTMLElement>(
+      '[data-shortcut="search"], [data-conversation]',
+    ),
+  ];
+  places[places.indexOf(activeElement as HTMLElement) + step]?.focus();
 }
 
 function ConversationLink({ line }: { line: Line }) {
@@ -90,7 +137,9 @@ function ConversationLink({ line }: { line: Line }) {
     <Link
       to="/conversations/$conversationId"
       params={{ conversationId: conversation_id }}
-      className="group flex items-center gap-3 rounded-xl px-2.5 py-2.5 hover:bg-hover aria-[current=page]:bg-selected"
+      data-conversation={conversation_id}
+      data-unread={unread}
+      className="group flex items-center gap-3 rounded-xl px-2.5 py-2.5 outline-offset-[-2px] hover:bg-hover aria-[current=page]:bg-selected"
     >
       <Avatar id={conversation.peer_id ?? conversation_id} name={title} size="large" />
       <span className="min-w-0 flex-1">
@@ -113,7 +162,7 @@ function ConversationLink({ line }: { line: Line }) {
           <span className="min-w-0 flex-1 truncate text-soft text-sm">
             {line.draft ? (
               <>
-                <span className="text-danger">Draft: </span>
+                <span className="text-danger">{t('list.draft')} </span>
                 {line.draft}
               </>
             ) : (
@@ -121,9 +170,9 @@ function ConversationLink({ line }: { line: Line }) {
             )}
           </span>
           {unread > 0 && (
-            <span className="shrink-0 rounded-full bg-accent px-1.5 py-px text-center font-semibold text-on-accent text-xs tabular-nums min-w-5">
-              {unread > 999 ? '999+' : unread}
-              <span className="sr-only"> unread</span>
+            <span className="min-w-5 shrink-0 rounded-full bg-accent px-1.5 py-px text-center font-semibold text-on-accent text-xs tabular-nums">
+              <span aria-hidden="true">{unread > 999 ? '999+' : unread}</span>
+              <span className="sr-only">{t('list.unreadCount', { count: unread })}</span>
             </span>
           )}
         </span>
@@ -134,7 +183,7 @@ function ConversationLink({ line }: { line: Line }) {
 
 function Skeleton() {
   return (
-    <ul className="flex flex-col gap-0.5 px-2 pt-12" aria-label="Loading conversations">
+    <ul className="flex flex-1 flex-col gap-0.5 px-2 pt-24" aria-label={t('list.loading')}>
       {['w-24', 'w-36', 'w-28', 'w-40', 'w-20', 'w-32'].map((width) => (
         <li key={width} className="flex animate-pulse items-center gap-3 px-2.5 py-2.5">
           <span className="size-12 rounded-full bg-raised" />

@@ -1,25 +1,40 @@
-import { type ClipboardEvent, type KeyboardEvent, useEffect, useRef } from 'react';
+import {
+  type ClipboardEvent,
+  type KeyboardEvent,
+  type ReactNode,
+  type RefObject,
+  useEffect,
+  useRef,
+} from 'react';
+import { EmojiButton } from '@/shared/emoji/emoji-button';
+import { t } from '@/shared/i18n/i18n';
 import { useSignedIn } from '@/shared/session/context';
 import { Button } from '@/shared/ui/button';
 import { ClipIcon, CloseIcon, FileIcon, SendIcon } from '@/shared/ui/icons';
-import { FILES_AT_MOST, type Upload, useUploads } from './uploads';
+import { FILES_AT_MOST, type Upload, type Uploads } from './uploads';
 import { useDraft } from './use-draft';
 
 const BYTES_AT_MOST = 8_192;
 const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 
-export function Composer({ conversationId, title }: { conversationId: string; title: string }) {
+export function Composer({
+  conversationId,
+  title,
+  uploads,
+}: {
+  conversationId: string;
+  title: string;
+  uploads: Uploads;
+}) {
   const { engine } = useSignedIn();
   const { text, setText } = useDraft(conversationId);
-  const { uploads, add, remove, clear } = useUploads(conversationId);
   const field = useRef<HTMLTextAreaElement>(null);
-  const picker = useRef<HTMLInputElement>(null);
   useEffect(() => {
     // On a phone the keyboard would cover what one came to read.
     if (conversationId && matchMedia('(pointer: fine)').matches) field.current?.focus();
   }, [conversationId]);
 
-  const files = uploads.filter((upload) => upload.error === undefined);
+  const files = uploads.all.filter((upload) => upload.error === undefined);
   const isUploading = files.some((upload) => upload.fileId === undefined);
   const over = bytesOf(text) - BYTES_AT_MOST;
   const canSend =
@@ -33,19 +48,25 @@ export function Composer({ conversationId, title }: { conversationId: string; ti
     const attachmentIds = files.flatMap((upload) => upload.fileId ?? []);
     void engine.send(conversationId, { text: text.trim(), attachmentIds });
     setText('');
-    clear();
+    uploads.clear();
     field.current?.focus();
   };
   const pressed = (event: KeyboardEvent) => {
-    // While an input method composes, Enter belongs to it.
-    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
-    event.preventDefault();
-    send();
+    // While an input method composes, keys belong to it.
+    if (event.nativeEvent.isComposing) return;
+    if (event.key === 'Enter' && !event.shiftKey) {
+      event.preventDefault();
+      send();
+    } else if (event.key === 'ArrowUp' && text === '') {
+      // Into the messages, from the last one on.
+      event.preventDefault();
+      [...document.querySelectorAll<HTMLElement>('main article')].at(-1)?.focus();
+    }
   };
   const pasted = (event: ClipboardEvent) => {
     if (event.clipboardData.files.length === 0) return;
     event.preventDefault();
-    add(event.clipboardData.files);
+    uploads.add(event.clipboardData.files);
   };
   return (
     <form
@@ -56,32 +77,19 @@ export function Composer({ conversationId, title }: { conversationId: string; ti
       }}
     >
       <div className="mx-auto w-full max-w-3xl rounded-2xl border border-line bg-panel shadow-sm focus-within:border-accent/60">
-        {uploads.length > 0 && (
-          <ul className="flex flex-wrap gap-2 px-3 pt-3" aria-label="Files to send">
-            {uploads.map((upload) => (
-              <UploadChip key={upload.key} upload={upload} onRemove={() => remove(upload.key)} />
+        {uploads.all.length > 0 && (
+          <ul className="flex flex-wrap gap-2 px-3 pt-3" aria-label={t('composer.files')}>
+            {uploads.all.map((upload) => (
+              <UploadChip
+                key={upload.key}
+                upload={upload}
+                onRemove={() => uploads.remove(upload.key)}
+              />
             ))}
           </ul>
         )}
-        <div className="flex items-end gap-1 p-1.5">
-          <Button
-            look="icon"
-            aria-label="Attach files"
-            disabled={!globalThis.isSecureContext || uploads.length >= FILES_AT_MOST}
-            onClick={() => picker.current?.click()}
-          >
-            <ClipIcon />
-          </Button>
-          <input
-            ref={picker}
-            type="file"
-            multiple
-            hidden
-            onChange={(event) => {
-              add(event.target.files ?? []);
-              event.target.value = '';
-            }}
-          />
+        <div className="flex items-end gap-0.5 p-1.5">
+          <FilesButton uploads={uploads} />
           <textarea
             ref={field}
             rows={1}
@@ -89,28 +97,92 @@ export function Composer({ conversationId, title }: { conversationId: string; ti
             onChange={(event) => setText(event.target.value)}
             onKeyDown={pressed}
             onPaste={pasted}
-            placeholder="Message"
-            aria-label={`Message to ${title}`}
+            placeholder={t('composer.placeholder')}
+            aria-label={t('composer.label', { title })}
             enterKeyHint="send"
             className="field-sizing-content max-h-48 min-h-10 flex-1 resize-none bg-transparent px-1 py-2 outline-none placeholder:text-soft"
           />
           {over > 0 && (
             <span role="status" className="self-center text-danger text-xs tabular-nums">
-              {over} too long
+              {t('composer.tooLong', { count: over })}
             </span>
           )}
-          <button
-            type="submit"
-            aria-label="Send"
-            disabled={!canSend}
-            className="flex size-10 shrink-0 cursor-pointer items-center justify-center rounded-full bg-accent text-on-accent transition-colors hover:bg-accent-strong disabled:cursor-default disabled:bg-transparent disabled:text-soft"
-          >
+          <EmojiButton
+            label={t('emoji.insert')}
+            className="flex size-10 shrink-0 cursor-pointer items-center justify-center rounded-full text-soft hover:bg-hover hover:text-ink"
+            onPick={(emoji) => setText(insertAtCaret(field, text, emoji))}
+          />
+          <SubmitButton label={t('action.send')} disabled={!canSend}>
             <SendIcon />
-          </button>
+          </SubmitButton>
         </div>
       </div>
     </form>
   );
+}
+
+function FilesButton({ uploads }: { uploads: Uploads }) {
+  const picker = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <Button
+        look="icon"
+        aria-label={t('composer.attach')}
+        title={t('composer.attach')}
+        disabled={!globalThis.isSecureContext || uploads.all.length >= FILES_AT_MOST}
+        onClick={() => picker.current?.click()}
+      >
+        <ClipIcon />
+      </Button>
+      <input
+        ref={picker}
+        type="file"
+        multiple
+        hidden
+        onChange={(event) => {
+          uploads.add(event.target.files ?? []);
+          event.target.value = '';
+        }}
+      />
+    </>
+  );
+}
+
+function SubmitButton({
+  label,
+  disabled,
+  children,
+}: {
+  label: string;
+  disabled: boolean;
+  children: ReactNode;
+}) {
+  return (
+    <button
+      type="submit"
+      aria-label={label}
+      title={label}
+      disabled={disabled}
+      className="flex size-10 shrink-0 cursor-pointer items-center justify-center rounded-full bg-accent text-on-accent transition-colors hover:bg-accent-strong disabled:cursor-default disabled:bg-transparent disabled:text-soft"
+    >
+      {children}
+    </button>
+  );
+}
+
+function insertAtCaret(
+  field: RefObject<HTMLTextAreaElement | null>,
+  text: string,
+  inserted: string,
+): string {
+  const { selectionStart = text.length, selectionEnd = text.length } = field.current ?? {};
+  const caret = selectionStart + inserted.length;
+  // After the new text has been drawn.
+  requestAnimationFrame(() => {
+    field.current?.focus();
+    field.current?.setSelectionRange(caret, caret);
+  });
+  return text.slice(0, selectionStart) + inserted + text.slice(selectionEnd);
 }
 
 function UploadChip({ upload, onRemove }: { upload: Upload; onRemove: () => void }) {
@@ -131,13 +203,13 @@ function UploadChip({ upload, onRemove }: { upload: Upload; onRemove: () => void
             className="block h-1 w-full accent-accent"
             max={100}
             value={percent}
-            aria-label={`Upload of ${upload.fileName}`}
+            aria-label={t('composer.uploading', { name: upload.fileName })}
           />
         )}
       </span>
       <button
         type="button"
-        aria-label={`Remove ${upload.fileName}`}
+        aria-label={t('composer.remove', { name: upload.fileName })}
         className="cursor-pointer rounded-full p-1 text-soft hover:text-ink"
         onClick={onRemove}
       >

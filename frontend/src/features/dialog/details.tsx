@@ -3,6 +3,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import type { ConversationRecord } from '@/engine/conversation';
 import { sentence } from '@/shared/api/problem';
+import { t } from '@/shared/i18n/i18n';
 import { nameOf, usePeople } from '@/shared/people/names';
 import { useSignedIn } from '@/shared/session/context';
 import { Avatar } from '@/shared/ui/avatar';
@@ -48,7 +49,7 @@ export function Details({
   return (
     <Modal title={title} onClose={onClose}>
       <h3 className="mb-1 font-medium text-soft text-sm">
-        {isGroup ? 'Members' : 'In this conversation'}
+        {isGroup ? t('details.members') : t('details.people')}
       </h3>
       <ul className="-mx-2 max-h-80 overflow-y-auto">
         {members.data?.map((member) => (
@@ -57,7 +58,9 @@ export function Details({
             <span className="min-w-0 flex-1">
               <span className="block truncate leading-tight">
                 {nameOf(people, member.user_id)}
-                {member.user_id === user.user_id && <span className="text-soft"> (you)</span>}
+                {member.user_id === user.user_id && (
+                  <span className="text-soft"> {t('people.youInBrackets')}</span>
+                )}
               </span>
               <span className="block truncate text-soft text-xs">
                 @{people.get(member.user_id)?.handle ?? '…'}
@@ -65,7 +68,7 @@ export function Details({
             </span>
             {isGroup && member.role !== 'member' && (
               <span className="rounded-full bg-raised px-2 py-0.5 text-soft text-xs">
-                {member.role}
+                {t(`role.${member.role}`)}
               </span>
             )}
           </li>
@@ -84,7 +87,7 @@ export function Details({
             disabled={leaving.isPending}
             onClick={() => leaving.mutate()}
           >
-            <DoorIcon /> Leave this group
+            <DoorIcon /> {t('details.leave')}
           </Button>
         </div>
       )}

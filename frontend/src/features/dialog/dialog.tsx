@@ -1,7 +1,8 @@
 import { Link } from '@tanstack/react-router';
-import { useMemo, useState } from 'react';
+import { type DragEvent, type ReactNode, useMemo, useState } from 'react';
 import type { ConversationRecord } from '@/engine/conversation';
 import type { Entry } from '@/engine/wire';
+import { t } from '@/shared/i18n/i18n';
 import { type People, titleOf, usePeople } from '@/shared/people/names';
 import { Avatar } from '@/shared/ui/avatar';
 import { BackIcon } from '@/shared/ui/icons';
@@ -9,11 +10,13 @@ import { Announcer } from './announcer';
 import { Composer } from './composer';
 import { Details, useMembers } from './details';
 import { Timeline } from './timeline';
+import { type Uploads, useUploads } from './uploads';
 import { useTimeline } from './use-timeline';
 
 /** One conversation. Made anew for each, by its key. */
 export function Dialog({ conversationId }: { conversationId: string }) {
   const timeline = useTimeline(conversationId);
+  const uploads = useUploads(conversationId);
   const { conversation } = timeline;
   const wanted = useMemo(
     () => peopleIn(conversation, timeline.entries),
@@ -22,7 +25,7 @@ export function Dialog({ conversationId }: { conversationId: string }) {
   const people = usePeople(wanted);
   const title = conversation ? titleOf(conversation, people) : '';
   return (
-    <main className="flex h-full min-w-0 flex-col bg-canvas">
+    <DropTarget uploads={uploads}>
       {conversation && conversation.kind !== 'unknown' ? (
         <Header conversation={conversation} title={title} people={people} />
       ) : (
@@ -31,12 +34,44 @@ export function Dialog({ conversationId }: { conversationId: string }) {
       <Timeline timeline={timeline} people={people} />
       {conversation?.member === 0 ? (
         <p className="border-line border-t bg-panel p-4 text-center text-soft">
-          You are not in this conversation any more.
+          {t('dialog.notMember')}
         </p>
       ) : (
-        <Composer conversationId={conversationId} title={title} />
+        <Composer conversationId={conversationId} title={title} uploads={uploads} />
       )}
       <Announcer conversationId={conversationId} people={people} />
+    </DropTarget>
+  );
+}
+
+/** Files that are dropped anywhere on the conversation go with the next message. */
+function DropTarget({ uploads, children }: { uploads: Uploads; children: ReactNode }) {
+  const [isOver, setOver] = useState(false);
+  const carriesFiles = (event: DragEvent) => event.dataTransfer.types.includes('Files');
+  return (
+    <main
+      className="relative flex h-full min-w-0 flex-col bg-canvas"
+      onDragOver={(event) => {
+        if (!carriesFiles(event)) return;
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={(event) => {
+        if (event.currentTarget === event.target) setOver(false);
+      }}
+      onDrop={(event) => {
+        setOver(false);
+        if (!carriesFiles(event)) return;
+        event.preventDefault();
+        uploads.add(event.dataTransfer.files);
+      }}
+    >
+      {children}
+      {isOver && (
+        <p className="pointer-events-none absolute inset-3 z-20 flex items-center justify-center rounded-2xl border-2 border-accent border-dashed bg-panel/85 font-medium text-accent-ink">
+          {t('dialog.drop')}
+        </p>
+      )}
     </main>
   );
 }
@@ -56,7 +91,7 @@ function Header({
     <header className="flex h-16 shrink-0 items-center gap-2 border-line border-b bg-panel px-2 sm:px-4">
       <Link
         to="/"
-        aria-label="Back to the conversations"
+        aria-label={t('dialog.back')}
         className="flex size-10 shrink-0 items-center justify-center rounded-full text-soft hover:bg-hover md:hidden"
       >
         <BackIcon />
@@ -70,7 +105,7 @@ function Header({
         <Avatar
           id={conversation.peer_id ?? conversation.conversation_id}
           name={title}
-          size="small"
+          size="medium"
         />
         <span className="min-w-0">
           <span className="flex min-w-0">
@@ -94,9 +129,8 @@ function Header({
 
 function MemberCount({ conversation }: { conversation: ConversationRecord }) {
   const members = useMembers(conversation);
-  const { length } = members.data ?? [];
-  if (!members.data) return 'Group';
-  return length === 1 ? 'Only you' : `${length} members`;
+  if (!members.data) return t('dialog.group');
+  return t('dialog.memberCount', { count: members.data.length });
 }
 
 function peopleIn(

@@ -2,27 +2,13 @@ import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { register, signIn } from '@/shared/api/account';
 import { Problem, sentence } from '@/shared/api/problem';
+import { t } from '@/shared/i18n/i18n';
 import { useSession } from '@/shared/session/context';
 import { Button } from '@/shared/ui/button';
 import { Field } from '@/shared/ui/field';
 import { ChatIcon } from '@/shared/ui/icons';
 
 type Mode = 'sign-in' | 'sign-up';
-
-const WORDS = {
-  'sign-in': {
-    title: 'Sign in to Parlance',
-    action: 'Sign in',
-    other: 'New here?',
-    switch: 'Create an account',
-  },
-  'sign-up': {
-    title: 'Create your account',
-    action: 'Create account',
-    other: 'Already have an account?',
-    switch: 'Sign in',
-  },
-};
 
 export function SignInScreen({ notice }: { notice: string | undefined }) {
   const session = useSession();
@@ -42,7 +28,6 @@ export function SignInScreen({ notice }: { notice: string | undefined }) {
     event.preventDefault();
     entering.mutate(new FormData(event.currentTarget));
   };
-  const words = WORDS[mode];
   const faults =
     entering.error instanceof Problem ? entering.error.fields : new Map<string, string>();
   const hasFieldFault = ['email', 'password', 'display_name', 'handle'].some((f) => faults.has(f));
@@ -53,7 +38,9 @@ export function SignInScreen({ notice }: { notice: string | undefined }) {
           <span className="flex size-14 items-center justify-center rounded-2xl bg-accent text-on-accent shadow-accent/30 shadow-lg">
             <ChatIcon className="size-7" />
           </span>
-          <h1 className="font-semibold text-2xl tracking-tight">{words.title}</h1>
+          <h1 className="font-semibold text-2xl tracking-tight">
+            {t(mode === 'sign-in' ? 'signIn.title' : 'signUp.title')}
+          </h1>
         </div>
         <form
           key={mode}
@@ -69,24 +56,24 @@ export function SignInScreen({ notice }: { notice: string | undefined }) {
           {mode === 'sign-up' && (
             <>
               <Field
-                label="Name"
+                label={t('field.name')}
                 name="display_name"
                 autoComplete="name"
                 required
                 error={faults.get('display_name')}
               />
               <Field
-                label="Handle"
+                label={t('field.handle')}
                 name="handle"
                 autoComplete="username"
                 autoCapitalize="none"
-                hint="How others find you; made from your e-mail address if left empty."
+                hint={t('signUp.handleHint')}
                 error={faults.get('handle')}
               />
             </>
           )}
           <Field
-            label="E-mail"
+            label={t('field.email')}
             name="email"
             type="email"
             autoComplete="email"
@@ -94,7 +81,7 @@ export function SignInScreen({ notice }: { notice: string | undefined }) {
             error={faults.get('email')}
           />
           <Field
-            label="Password"
+            label={t('field.password')}
             name="password"
             type="password"
             autoComplete={mode === 'sign-in' ? 'current-password' : 'new-password'}
@@ -112,11 +99,13 @@ export function SignInScreen({ notice }: { notice: string | undefined }) {
             className="justify-center"
             disabled={entering.isPending}
           >
-            {entering.isPending ? 'One moment…' : words.action}
+            {entering.isPending
+              ? t('action.oneMoment')
+              : t(mode === 'sign-in' ? 'signIn.action' : 'signUp.action')}
           </Button>
         </form>
         <p className="mt-5 text-center text-soft text-sm">
-          {words.other}{' '}
+          {t(mode === 'sign-in' ? 'signIn.other' : 'signUp.other')}{' '}
           <button
             type="button"
             className="cursor-pointer rounded font-medium text-accent-ink hover:underline"
@@ -125,7 +114,7 @@ export function SignInScreen({ notice }: { notice: string | undefined }) {
               setMode(mode === 'sign-in' ? 'sign-up' : 'sign-in');
             }}
           >
-            {words.switch}
+            {t(mode === 'sign-in' ? 'signIn.switch' : 'signUp.switch')}
           </button>
         </p>
       </div>

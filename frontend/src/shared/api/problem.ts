@@ -1,3 +1,5 @@
+import { t } from '../i18n/i18n';
+
 /** What a service refused, as RFC 9457 has it. */
 export class Problem extends Error {
   override name = 'Problem';
@@ -26,7 +28,7 @@ export function toProblem(status: number, body: unknown): Problem {
   return new Problem(
     status,
     code ?? `http_${status}`,
-    detail ?? title ?? 'The server could not answer. Try again in a moment.',
+    detail ?? title ?? t('problem.server'),
     new Map(errors?.map((error) => [error.field, error.detail])),
   );
 }
@@ -34,6 +36,6 @@ export function toProblem(status: number, body: unknown): Problem {
 /** A sentence for a person, for anything that a request can end in. */
 export function sentence(error: unknown): string {
   if (error instanceof Problem) return error.message;
-  if (error instanceof TypeError) return 'The server can’t be reached. Check your connection.';
-  return 'Something went wrong. Try again in a moment.';
+  if (error instanceof TypeError) return t('problem.unreachable');
+  return t('problem.unknown');
 }

@@ -1,19 +1,25 @@
 import type { Entry } from '@/engine/wire';
+import { t } from '../i18n/i18n';
 import { nameOf, type People } from '../people/names';
 
 /** What happened, in a line. */
 export function describeChange(entry: Entry, people: People, me: string): string {
-  const name = (id: string) => (id === me ? 'You' : nameOf(people, id));
-  if (entry.created) return `${name(entry.actor_id)} started the conversation`;
-  if (entry.joined) {
-    return entry.joined.user_id === entry.actor_id
-      ? `${name(entry.actor_id)} joined`
-      : `${name(entry.actor_id)} added ${name(entry.joined.user_id)}`;
+  // "You" has sentences of its own: in many languages the verb changes with it.
+  const by = entry.actor_id === me ? 'you' : 'other';
+  const name = nameOf(people, entry.actor_id);
+  const whom = (id: string) => (id === me ? t('people.youAsObject') : nameOf(people, id));
+  if (entry.created) return t('change.created', { by, name });
+  const joined = entry.joined?.user_id;
+  if (joined) {
+    return joined === entry.actor_id
+      ? t('change.joined', { by, name })
+      : t('change.added', { by, name, whom: whom(joined) });
   }
-  if (entry.left) {
-    return entry.left.user_id === entry.actor_id
-      ? `${name(entry.actor_id)} left`
-      : `${name(entry.actor_id)} removed ${name(entry.left.user_id)}`;
+  const left = entry.left?.user_id;
+  if (left) {
+    return left === entry.actor_id
+      ? t('change.left', { by, name })
+      : t('change.removed', { by, name, whom: whom(left) });
   }
   return '';
 }

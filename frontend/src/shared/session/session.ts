@@ -2,6 +2,7 @@
 import { Engine } from '@/engine/engine';
 import { type Credentials, logOut, type User } from '../api/account';
 import { ServerApi } from '../api/conversations';
+import { t } from '../i18n/i18n';
 import { browserSurroundings, openBrowserSocket, tabLeadership } from './browser';
 import { Tokens } from './tokens';
 
@@ -80,7 +81,7 @@ export class Session {
     const before = this.#state;
     if (before.kind !== 'signed-in') return;
     this.#forget();
-    this.#set({ kind: 'signed-out', notice: 'Your session has ended. Sign in again.' });
+    this.#set({ kind: 'signed-out', notice: t('session.ended') });
     void before.engine.stop();
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { OutboxItem } from '@/engine/database';
 import type { Entry } from '@/engine/wire';
-import { timelineDays } from './timeline-items';
+import { type TimelineRow, timelineRows } from './timeline-rows';
 
 const NOON = new Date(2026, 4, 20, 12).getTime();
 const MINUTE = 60_000;
@@ -24,22 +24,21 @@ function entry(number: number, actor_id: string, minute: number, text = `${numbe
   };
 }
 
-const shape = (days: ReturnType<typeof timelineDays>) =>
-  days.flatMap((day) => [
-    'day',
-    ...day.items.map((item) =>
-      item.kind === 'group'
-        ? `${item.own ? 'me' : item.actorId}: ${item.bubbles.map((bubble) => bubble.text).join(' ')}`
-        : item.kind,
-    ),
-  ]);
+/** One word a row, and what one person wrote without a pause in one. */
+function shape(rows: TimelineRow[]): string[] {
+  const words: string[] = [];
+  for (const row of rows) {
+    if (row.kind !== 'message') words.push(row.kind);
+    else if (row.isFirst) words.push(`${row.own ? 'me' : row.actorId}: ${row.bubble.text}`);
+    else words.push(`${words.pop()} ${row.bubble.text}`);
+  }
+  return words;
+}
 
-const lastItem = (days: ReturnType<typeof timelineDays>) => days.at(-1)?.items.at(-1);
-
-describe('timelineDays', () => {
+describe('timelineRows', () => {
   it('groups what one person writes without a pause', () => {
     const entries = [entry(1, 'ada', 0), entry(2, 'ada', 1), entry(3, 'me', 2), entry(4, 'ada', 3)];
-    expect(shape(timelineDays(entries, [], 'me', undefined))).toEqual([
+    expect(shape(timelineRows(entries, [], 'me', undefined))).toEqual([
       'day',
       'ada: 1 2',
       'me: 3',
@@ -49,7 +48,7 @@ describe('timelineDays', () => {
 
   it('starts a new group after a pause and a new day at midnight', () => {
     const entries = [entry(1, 'ada', 0), entry(2, 'ada', 10), entry(3, 'ada', 24 * 60)];
-    expect(shape(timelineDays(entries, [], 'me', undefined))).toEqual([
+    expect(shape(timelineRows(entries, [], 'me', undefined))).toEqual([
       'day',
       'ada: 1',
       'ada: 2',
@@ -60,7 +59,7 @@ describe('timelineDays', () => {
 
   it('puts the divider before the first unread message of somebody else', () => {
     const entries = [entry(1, 'ada', 0), entry(2, 'me', 0), entry(3, 'ada', 0), entry(4, 'ada', 0)];
-    expect(shape(timelineDays(entries, [], 'me', 1))).toEqual([
+    expect(shape(timelineRows(entries, [], 'me', 1))).toEqual([
       'day',
       'ada: 1',
       'me: 2',
@@ -72,7 +71,7 @@ describe('timelineDays', () => {
   it('says who came and went between the messages', () => {
     const { message: _, ...rest } = entry(2, 'ben', 0);
     const joined: Entry = { ...rest, joined: { user_id: 'ben' } };
-    expect(shape(timelineDays([entry(1, 'ada', 0), joined], [], 'me', undefined))).toEqual([
+    expect(shape(timelineRows([entry(1, 'ada', 0), joined], [], 'me', undefined))).toEqual([
       'day',
       'ada: 1',
       'change',
@@ -92,11 +91,9 @@ describe('timelineDays', () => {
       restart: false,
       status: 'waiting',
     };
-    const before = lastItem(timelineDays([entry(1, 'ada', 0)], [waiting], 'me', undefined));
-    const after = lastItem(
-      timelineDays([entry(1, 'ada', 0), entry(2, 'me', 0)], [], 'me', undefined),
-    );
-    expect(before).toMatchObject({ kind: 'group', bubbles: [{ key: 'c2', state: 'waiting' }] });
-    expect(after).toMatchObject({ kind: 'group', bubbles: [{ key: 'c2', state: 'stored' }] });
+    const before = timelineRows([entry(1, 'ada', 0)], [waiting], 'me', undefined).at(-1);
+    const after = timelineRows([entry(1, 'ada', 0), entry(2, 'me', 0)], [], 'me', undefined).at(-1);
+    expect(before).toMatchObject({ key: 'c2', bubble: { state: 'waiting' } });
+    expect(after).toMatchObject({ key: 'c2', bubble: { state: 'stored' } });
   });
 });
