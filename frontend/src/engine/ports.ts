@@ -1,6 +1,6 @@
 /** What the engine needs from outside; the app gives the browser's, tests give simulated ones. */
 import type { ConversationDescription, Page } from './conversation';
-import type { Person } from './database';
+import type { MemberMarks, Person } from './database';
 import type { ConversationState, Entry } from './wire';
 
 export interface ConversationLine {
@@ -18,6 +18,12 @@ export interface EngineApi {
   }>;
   getConversation(conversationId: string): Promise<ConversationDescription>;
   listEntries(conversationId: string, position: EntriesPosition, limit: number): Promise<Page>;
+  /** Everything that the person has hidden in it. */
+  listHidden(conversationId: string): Promise<number[]>;
+  /** How far each member has got; empty where that isn't told. */
+  listMarks(conversationId: string): Promise<MemberMarks[]>;
+  markUnread(conversationId: string): Promise<ConversationState>;
+  hide(conversationId: string, number: number): Promise<ConversationState>;
   getUsers(userIds: string[]): Promise<Omit<Person, 'fetched_at_ms'>[]>;
 }
 
