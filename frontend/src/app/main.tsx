@@ -5,6 +5,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Problem } from '@/shared/api/problem';
 import { speak, useLanguage } from '@/shared/i18n/i18n';
+import { handedToken } from '@/shared/session/address';
 import { SessionContext } from '@/shared/session/context';
 import { registerServiceWorker } from '@/shared/session/service-worker';
 import { Session } from '@/shared/session/session';
@@ -14,7 +15,6 @@ import { router } from './router';
 applyTheme(chosenTheme());
 
 const session = new Session();
-session.resume();
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -44,6 +44,7 @@ function App() {
 const app = document.getElementById('app');
 if (!app) throw new Error('index.html has no #app');
 await speak();
+await session.resume(handedToken);
 createRoot(app).render(
   <StrictMode>
     <App />

@@ -8,13 +8,15 @@ import {
   useParams,
   useSearch,
 } from '@tanstack/react-router';
+import { lazy, Suspense } from 'react';
 import { Dialog } from '@/features/dialog/dialog';
 import { OpenGroup, OpenPerson } from '@/features/links/open-chat';
-import { SignInScreen } from '@/features/sign-in/sign-in-screen';
 import { t } from '@/shared/i18n/i18n';
 import { SignedInContext, useSessionState } from '@/shared/session/context';
 import { ChatIcon } from '@/shared/ui/icons';
 import { Shell } from './shell';
+
+const SignInScreen = lazy(() => import('@/features/sign-in/sign-in-screen'));
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
 
@@ -72,7 +74,13 @@ declare module '@tanstack/react-router' {
 
 function Gate() {
   const state = useSessionState();
-  if (state.kind === 'signed-out') return <SignInScreen notice={state.notice} />;
+  if (state.kind === 'signed-out') {
+    return (
+      <Suspense>
+        <SignInScreen notice={state.notice} />
+      </Suspense>
+    );
+  }
   return (
     <SignedInContext value={state}>
       <Outlet />

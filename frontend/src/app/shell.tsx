@@ -7,6 +7,7 @@ import { ShortcutsHelp } from '@/features/shortcuts/shortcuts-help';
 import { useShortcuts } from '@/features/shortcuts/use-shortcuts';
 import { UpdatePrompt } from '@/features/update/update-prompt';
 import { type MessageKey, t } from '@/shared/i18n/i18n';
+import { pictureUrlOf } from '@/shared/people/picture';
 import { useSignedIn } from '@/shared/session/context';
 import { Avatar } from '@/shared/ui/avatar';
 import { ChatIcon, GearIcon } from '@/shared/ui/icons';
@@ -77,7 +78,12 @@ function Places({ isChats, className }: { isChats: boolean; className: string })
       ))}
       <span className="hidden md:mt-auto md:block">
         <Link to="/settings" aria-label={t('nav.account', { name: user.display_name })}>
-          <Avatar id={user.user_id} name={user.display_name} size="medium" />
+          <Avatar
+            id={user.user_id}
+            name={user.display_name}
+            size="medium"
+            pictureUrl={pictureUrlOf(user.picture)}
+          />
         </Link>
       </span>
     </nav>

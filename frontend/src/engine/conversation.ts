@@ -6,11 +6,32 @@ import { targetOf } from './message-changes';
 import { addRange, type Range, rangeWith } from './ranges';
 import type { ConversationState, Entry } from './wire';
 
+/** What a group says of itself. */
+export interface GroupDescription {
+  visibility: 'public' | 'private';
+  description: string;
+  picture_id?: string | undefined;
+  member_count: number;
+}
+
+/** What the person wants for themselves; newer ones have a greater version. */
+export interface ConversationSettings {
+  version: number;
+  mute: 'off' | 'until' | 'forever';
+  muted_until?: string | undefined;
+  archived: boolean;
+  /** From the top; absent: not pinned. */
+  pin_position?: number | undefined;
+}
+
+const NO_SETTINGS: ConversationSettings = { version: 0, mute: 'off', archived: false };
+
 export interface ConversationDescription {
   conversation_id: string;
   kind: 'direct' | 'group';
   name?: string | undefined;
   peer_id?: string | undefined;
+  group?: GroupDescription | undefined;
   created_at: string;
 }
 
@@ -20,6 +41,10 @@ export interface ConversationRecord {
   kind: 'direct' | 'group' | 'unknown';
   name?: string | undefined;
   peer_id?: string | undefined;
+  group?: GroupDescription | undefined;
+  settings: ConversationSettings;
+  /** The newest version of the settings that was heard of. */
+  settings_heard_of: number;
   /** 1 while the person is in it; kept as a number because IndexedDB has no index of booleans. */
   member: 0 | 1;
   /** The latest word of the server. */
@@ -58,6 +83,8 @@ export function unknownConversation(conversation_id: string): ConversationRecord
   return {
     conversation_id,
     kind: 'unknown',
+    settings: NO_SETTINGS,
+    settings_heard_of: 0,
     member: 1,
     state: {
       head_number: 0,
@@ -91,6 +118,7 @@ export function withDescription(
     kind: description.kind,
     name: description.name,
     peer_id: description.peer_id,
+    group: description.group ?? record.group,
     member: 1,
     created_ms: Date.parse(description.created_at),
     activity_ms: record.activity_ms || Date.parse(description.created_at),
@@ -184,6 +212,24 @@ export function isShown(entry: Entry): boolean {
   return targetOf(entry) === undefined;
 }
 
+export function withSettings(
+  record: ConversationRecord,
+  settings: ConversationSettings,
+): ConversationRecord {
+  if (settings.version < record.settings.version) return record;
+  return settle({ ...record, settings });
+}
+
+/** Settings of this version exist; they are asked for. */
+export function hearOfSettings(record: ConversationRecord, version: number): ConversationRecord {
+  return settle({ ...record, settings_heard_of: Math.max(record.settings_heard_of, version) });
+}
+
+export function isMuted({ settings }: ConversationRecord, nowMs: number): boolean {
+  if (settings.mute === 'forever') return true;
+  return settings.mute === 'until' && Date.parse(settings.muted_until ?? '') > nowMs;
+}
+
 /** More of the hidden entries are known now. */
 export function withHiddenKnown(
   record: ConversationRecord,
@@ -194,7 +240,14 @@ export function withHiddenKnown(
 
 /** The history can't be read any more: the person is out of the conversation. */
 export function close(record: ConversationRecord): ConversationRecord {
-  return { ...record, member: 0, heard_of: record.top.number, hidden_known: record.state.hidden_count, behind: 0 };
+  return {
+    ...record,
+    member: 0,
+    heard_of: record.top.number,
+    hidden_known: record.state.hidden_count,
+    settings_heard_of: 0,
+    behind: 0,
+  };
 }
 
 /** Countable messages of others above the read mark: differences of the server's totals. */
@@ -230,6 +283,10 @@ function advance(record: ConversationRecord, entry: Entry, me: string): Conversa
     heard_of: Math.max(record.heard_of, entry.number),
     ...(isShown(entry) && { last_entry: entry, activity_ms: entry.time_unix_ms }),
     ...(entry.renamed && { name: entry.renamed.name }),
+    ...(entry.picture_changed &&
+      record.group && {
+        group: { ...record.group, picture_id: entry.picture_changed.picture || undefined },
+      }),
   };
 }
 
@@ -249,7 +306,8 @@ function settle(record: ConversationRecord): ConversationRecord {
   const isBehind =
     record.kind === 'unknown' ||
     record.heard_of > record.top.number ||
-    record.hidden_known < (record.state.hidden_count ?? 0);
+    record.hidden_known < (record.state.hidden_count ?? 0) ||
+    record.settings.version < record.settings_heard_of;
   const behind = isBehind ? 1 : 0;
   return { ...record, behind };
 }

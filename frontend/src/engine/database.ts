@@ -78,7 +78,11 @@ export class ClientDatabase extends Dexie {
   declare entries: Table<StoredEntry, [string, number]>;
   declare hidden: Table<{ conversation_id: string; number: number }, [string, number]>;
   declare receipts: Table<MemberMarks, [string, string]>;
-  declare outbox: Table<OutboxItem, number, Omit<OutboxMessage, 'position'> | Omit<OutboxChange, 'position'>>;
+  declare outbox: Table<
+    OutboxItem,
+    number,
+    Omit<OutboxMessage, 'position'> | Omit<OutboxChange, 'position'>
+  >;
   declare marks: EntityTable<WantedMark, 'conversation_id'>;
   declare people: EntityTable<Person, 'user_id'>;
   declare drafts: EntityTable<Draft, 'conversation_id'>;
@@ -106,10 +110,7 @@ export class ClientDatabase extends Dexie {
         for (const table of ['conversations', 'entries', 'meta', 'people']) {
           await upgrade.table(table).clear();
         }
-        await upgrade
-          .table('outbox')
-          .toCollection()
-          .modify({ kind: 'message' });
+        await upgrade.table('outbox').toCollection().modify({ kind: 'message' });
       });
   }
 

@@ -46,11 +46,9 @@ export class Deliveries {
     this.#older = this.#sent;
     this.#sent = new Map();
     for (const [conversation_id, number] of told) {
-      await this.database.conversations
-        .where({ conversation_id })
-        .modify((record) => {
-          record.told_delivered = Math.max(record.told_delivered, number);
-        });
+      await this.database.conversations.where({ conversation_id }).modify((record) => {
+        record.told_delivered = Math.max(record.told_delivered, number);
+      });
     }
   }
 }

@@ -2,8 +2,8 @@
 import 'fake-indexeddb/auto';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Engine } from './engine';
-import { Network, readAll, screenOf, settled, startDevice, until } from './simulation/device';
 import { targetOf } from './message-changes';
+import { Network, readAll, screenOf, settled, startDevice, until } from './simulation/device';
 import { seededRandom } from './simulation/random';
 import { NO_FAULTS, SimulatedServer } from './simulation/server';
 
@@ -186,7 +186,8 @@ async function changeSomething(
   const isOwn = entries[number - 1]?.actor_id === engine.userId;
   const now = server.entryNow(room, number)?.message;
   const by = { client_message_id: `by-other-${room}-${entries.length}`, number };
-  if (dice < 0.2) await engine.change(room, number, { react: { add: random() < 0.5 ? '🎉' : '👍' } });
+  if (dice < 0.2)
+    await engine.change(room, number, { react: { add: random() < 0.5 ? '🎉' : '👍' } });
   else if (dice < 0.3) await engine.change(room, number, { react: { remove: '👍' } });
   else if (dice < 0.45 && isOwn) {
     await engine.change(room, number, { edit: { text: `ada edited ${number}` } });

@@ -11,7 +11,7 @@
 import { liveQuery, type Subscription } from 'dexie';
 import { inBackground } from './background';
 import { Connection, type Link } from './connection';
-import type { ConversationDescription } from './conversation';
+import type { ConversationDescription, ConversationSettings } from './conversation';
 import { close, newestRange, unknownConversation, withDescription } from './conversation';
 import { ClientDatabase, type OutboxItem } from './database';
 import { Deliveries } from './deliveries';
@@ -241,6 +241,11 @@ export class Engine {
     await this.#inbox.takeState(await this.#api.markUnread(conversationId));
   }
 
+  /** The answer to a call that changed the person's own settings of a conversation. */
+  async takeSettings(conversationId: string, settings: ConversationSettings): Promise<void> {
+    await this.#inbox.takeSettings(conversationId, settings);
+  }
+
   /** Learns how far the members of a conversation have got; from then on receipts tell. */
   async fetchMarks(conversationId: string): Promise<void> {
     await this.#inbox.takeMarks(await this.#api.listMarks(conversationId));
@@ -265,10 +270,13 @@ export class Engine {
 
   async discard(item: OutboxItem): Promise<void> {
     const { outbox } = this.database;
-    await outbox.where({ position: item.position }).filter((one) => one.status === 'refused').delete();
+    await outbox
+      .where({ position: item.position })
+      .filter((one) => one.status === 'refused')
+      .delete();
   }
 
-  /** The person has seen everything up to here. */
+  /** The person has seen everything up to here; takes a mark as unread off. */
   async markRead(conversationId: string, number: number): Promise<void> {
     const { conversations, marks } = this.database;
     await this.database.transaction('rw', conversations, marks, async () => {
@@ -276,8 +284,9 @@ export class Engine {
       if (!record) return;
       const isNew = number > Math.max(record.wanted_read, record.state.read_number);
       if (!isNew && !record.state.marked_unread) return;
-      await conversations.update(conversationId, { wanted_read: number });
-      await marks.put({ conversation_id: conversationId, number });
+      const wanted = Math.max(number, record.wanted_read, record.state.read_number);
+      await conversations.update(conversationId, { wanted_read: wanted });
+      await marks.put({ conversation_id: conversationId, number: wanted });
     });
   }
 

@@ -5,6 +5,8 @@
 import { inBackground } from './background';
 import {
   type ConversationRecord,
+  type ConversationSettings,
+  hearOfSettings,
   isShown,
   type Page,
   takeEntry,
@@ -15,6 +17,7 @@ import {
   withDescription,
   withHiddenKnown,
   withLastEntry,
+  withSettings,
 } from './conversation';
 import type { ClientDatabase, MemberMarks, StoredEntry } from './database';
 import { clientIdOf, takeIn, targetOf } from './message-changes';
@@ -72,9 +75,10 @@ export class Inbox {
   /** Lines of the conversation list. */
   async takeLines(lines: readonly ConversationLine[]): Promise<void> {
     await this.#inBatch(async (batch) => {
-      for (const { conversation, state, last_entry } of lines) {
+      for (const { conversation, state, last_entry, settings } of lines) {
         const before = await batch.record(conversation.conversation_id);
-        batch.put(takeSummary(withDescription(before, conversation), state, last_entry, this.me));
+        const next = takeSummary(withDescription(before, conversation), state, last_entry, this.me);
+        batch.put(settings ? withSettings(next, settings) : next);
         await batch.reached(state);
       }
     });
@@ -88,6 +92,12 @@ export class Inbox {
   /** One more, hidden on this device; `known`: how many are known with it. */
   async takeHiddenNow(conversationId: string, number: number, known: number): Promise<void> {
     await this.#inBatch((batch) => batch.hide(conversationId, [number], known));
+  }
+
+  async takeSettings(conversationId: string, settings: ConversationSettings): Promise<void> {
+    await this.#inBatch(async (batch) => {
+      batch.put(withSettings(await batch.record(conversationId), settings));
+    });
   }
 
   /** How far the members of a conversation have got. */
@@ -205,7 +215,8 @@ class Batch {
       const held = (await this.#entry(conversation_id, number))?.message;
       const isOlder = (held?.changed_number ?? 0) > (message.changed_number ?? 0);
       let now = isOlder && held ? held : message;
-      for (const change of await this.#changesOf(conversation_id, number)) now = takeIn(now, change);
+      for (const change of await this.#changesOf(conversation_id, number))
+        now = takeIn(now, change);
       this.#putEntry({ ...entry, message: now });
       return;
     }
@@ -271,6 +282,9 @@ class Batch {
       // One that doesn't follow leaves a gap: then all are asked for.
       const known = hidden_known + 1 >= hidden_count ? hidden_count : hidden_known;
       await this.hide(conversation_id, [number], known);
+    } else if ('settings_changed' in letter) {
+      const { conversation_id, version } = letter.settings_changed;
+      this.put(hearOfSettings(await this.record(conversation_id), version));
     } else if ('accepted' in letter) {
       const { conversation_id, client_message_id, number } = letter.accepted;
       const record = await this.record(conversation_id);

@@ -77,6 +77,9 @@ export class Outbox {
     } else if (code === 'client_message_id_in_future') {
       // Written before the server's time was known. The refusal is final for the id, not for the text.
       await row.modify({ client_message_id: this.clock.newId(), attempt: 0 });
+    } else if (code === 'target_deleted') {
+      // Everybody sees that the message is gone: there is nothing to say.
+      await row.delete();
     } else {
       await row.modify({ status: 'refused', refusal: { code, detail } });
     }

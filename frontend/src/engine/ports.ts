@@ -1,5 +1,5 @@
 /** What the engine needs from outside; the app gives the browser's, tests give simulated ones. */
-import type { ConversationDescription, Page } from './conversation';
+import type { ConversationDescription, ConversationSettings, Page } from './conversation';
 import type { MemberMarks, Person } from './database';
 import type { ConversationState, Entry } from './wire';
 
@@ -7,6 +7,7 @@ export interface ConversationLine {
   conversation: ConversationDescription;
   state: ConversationState;
   last_entry?: Entry | undefined;
+  settings?: ConversationSettings | undefined;
 }
 
 export type EntriesPosition = { after: number } | { before: number };
@@ -16,6 +17,7 @@ export interface EngineApi {
     items: ConversationLine[];
     next_cursor?: string | undefined;
   }>;
+  getSettings(conversationId: string): Promise<ConversationSettings>;
   getConversation(conversationId: string): Promise<ConversationDescription>;
   listEntries(conversationId: string, position: EntriesPosition, limit: number): Promise<Page>;
   /** Everything that the person has hidden in it. */

@@ -2,6 +2,7 @@
  * A server in memory that keeps the promises of the socket contract and no more: the store is exact,
  * while what goes out on a socket may be lost, doubled or late.
  */
+import type { ConversationSettings } from '../conversation';
 import type { MemberMarks } from '../database';
 import { takeIn, targetOf } from '../message-changes';
 import {
@@ -59,6 +60,7 @@ interface Reader {
   hidden: number[];
   isMarkedUnread: boolean;
   version: number;
+  settings: ConversationSettings;
 }
 
 class ServerSocket {
@@ -159,6 +161,7 @@ export class SimulatedServer {
       hidden: [],
       isMarkedUnread: false,
       version: 0,
+      settings: { version: 0, mute: 'off', archived: false },
     };
     readers.set(userId, known);
     return known;
@@ -214,6 +217,13 @@ export class SimulatedServer {
       this.#readerMoved(conversationId, userId);
     }
     return this.state(conversationId, userId);
+  }
+
+  changeSettings(conversation_id: string, userId: string, change: Partial<ConversationSettings>) {
+    const reader = this.reader(conversation_id, userId);
+    const version = reader.settings.version + 1;
+    reader.settings = { ...reader.settings, ...change, version };
+    this.#deliver([userId], { settings_changed: { conversation_id, version } });
   }
 
   #readerMoved(conversation_id: string, user_id: string): void {
@@ -306,6 +316,7 @@ export class SimulatedServer {
       getConversation: (id) => request(() => this.#line(id, this.log(id), userId).conversation),
       listEntries: (id, position, limit) =>
         request(() => this.#page(id, userId, position, Math.min(limit, 7))),
+      getSettings: (id) => request(() => this.reader(id, userId).settings),
       listHidden: (id) => request(() => [...this.reader(id, userId).hidden]),
       listMarks: (id) => request(() => this.#marks(id)),
       markUnread: (id) => request(() => this.markUnread(id, userId)),
@@ -322,6 +333,7 @@ export class SimulatedServer {
       conversation: { conversation_id: id, kind: 'group', name: id, created_at },
       state: this.state(id, userId),
       last_entry: this.#lastEntry(id, log, userId),
+      settings: this.reader(id, userId).settings,
     };
   }
 
@@ -343,9 +355,7 @@ export class SimulatedServer {
   }
 
   #page(id: string, userId: string, position: EntriesPosition, limit: number) {
-    const entries = this.log(id).entries.map(
-      (entry) => this.entryNow(id, entry.number) ?? entry,
-    );
+    const entries = this.log(id).entries.map((entry) => this.entryNow(id, entry.number) ?? entry);
     const { hidden } = this.reader(id, userId);
     const isSeen = (entry: Entry) => !hidden.includes(entry.number);
     const state = this.state(id, userId);
@@ -468,9 +478,7 @@ export class SimulatedServer {
   }
 }
 
-function newMessage(
-  part: Pick<Message, 'message_id' | 'client_message_id' | 'text'>,
-): Message {
+function newMessage(part: Pick<Message, 'message_id' | 'client_message_id' | 'text'>): Message {
   return {
     ...part,
     attachment_ids: [],

@@ -5,14 +5,29 @@ import {
   type RefObject,
   useEffect,
   useRef,
+  useState,
 } from 'react';
 import { EmojiButton } from '@/shared/emoji/emoji-button';
 import { t } from '@/shared/i18n/i18n';
 import { useSignedIn } from '@/shared/session/context';
 import { Button } from '@/shared/ui/button';
-import { ClipIcon, CloseIcon, FileIcon, SendIcon } from '@/shared/ui/icons';
+import {
+  ClipIcon,
+  CloseIcon,
+  FileIcon,
+  PencilIcon,
+  ReplyIcon,
+  SendIcon,
+  TickIcon,
+} from '@/shared/ui/icons';
 import { FILES_AT_MOST, type Upload, type Uploads } from './uploads';
 import { useDraft } from './use-draft';
+
+/** What the field is for at the moment. */
+export type ComposerMode =
+  | { kind: 'write' }
+  | { kind: 'reply'; number: number; name: string; text: string }
+  | { kind: 'edit'; number: number; text: string };
 
 const BYTES_AT_MOST = 8_192;
 const bytesOf = (text: string) => new TextEncoder().encode(text).length;
@@ -21,34 +36,65 @@ export function Composer({
   conversationId,
   title,
   uploads,
+  mode,
+  onDone,
 }: {
   conversationId: string;
   title: string;
   uploads: Uploads;
+  mode: ComposerMode;
+  /** Back to writing. */
+  onDone: () => void;
 }) {
   const { engine } = useSignedIn();
-  const { text, setText } = useDraft(conversationId);
+  const draft = useDraft(conversationId);
+  const [edited, setEdited] = useState<string>();
+  const isEditing = mode.kind === 'edit';
+  // While one edits, the draft waits.
+  const text = isEditing ? (edited ?? mode.text) : draft.text;
+  const setText = (next: string) => {
+    if (isEditing) setEdited(next);
+    else {
+      draft.setText(next);
+      if (next.trim() !== '') engine.hints.type(conversationId);
+      else engine.hints.stopTyping(conversationId);
+    }
+  };
   const field = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
     // On a phone the keyboard would cover what one came to read.
     if (conversationId && matchMedia('(pointer: fine)').matches) field.current?.focus();
   }, [conversationId]);
+  useEffect(() => {
+    setEdited(undefined);
+    if (mode.kind !== 'write') field.current?.focus();
+  }, [mode]);
+  // Who leaves the conversation leaves the draft.
+  useEffect(() => () => engine.hints.stopTyping(conversationId), [engine, conversationId]);
 
   const files = uploads.all.filter((upload) => upload.error === undefined);
   const isUploading = files.some((upload) => upload.fileId === undefined);
   const over = bytesOf(text) - BYTES_AT_MOST;
   const canSend =
-    (text.trim() !== '' || files.length > 0) &&
+    (text.trim() !== '' || (files.length > 0 && !isEditing)) &&
     over <= 0 &&
     !isUploading &&
     files.length <= FILES_AT_MOST;
 
   const send = () => {
     if (!canSend) return;
-    const attachmentIds = files.flatMap((upload) => upload.fileId ?? []);
-    void engine.send(conversationId, { text: text.trim(), attachmentIds });
-    setText('');
-    uploads.clear();
+    if (isEditing) {
+      if (text.trim() !== mode.text) {
+        void engine.change(conversationId, mode.number, { edit: { text: text.trim() } });
+      }
+    } else {
+      const attachmentIds = files.flatMap((upload) => upload.fileId ?? []);
+      const replyToNumber = mode.kind === 'reply' ? mode.number : 0;
+      void engine.send(conversationId, { text: text.trim(), attachmentIds, replyToNumber });
+      draft.setText('');
+      uploads.clear();
+    }
+    onDone();
     field.current?.focus();
   };
   const pressed = (event: KeyboardEvent) => {
@@ -57,6 +103,9 @@ export function Composer({
     if (event.key === 'Enter' && !event.shiftKey) {
       event.preventDefault();
       send();
+    } else if (event.key === 'Escape' && mode.kind !== 'write') {
+      event.preventDefault();
+      onDone();
     } else if (event.key === 'ArrowUp' && text === '') {
       // Into the messages, from the last one on.
       event.preventDefault();
@@ -77,6 +126,7 @@ export function Composer({
       }}
     >
       <div className="mx-auto w-full max-w-3xl rounded-2xl border border-line bg-panel shadow-sm focus-within:border-accent/60">
+        {mode.kind !== 'write' && <ModeLine mode={mode} onDone={onDone} />}
         {uploads.all.length > 0 && (
           <ul className="flex flex-wrap gap-2 px-3 pt-3" aria-label={t('composer.files')}>
             {uploads.all.map((upload) => (
@@ -89,7 +139,7 @@ export function Composer({
           </ul>
         )}
         <div className="flex items-end gap-0.5 p-1.5">
-          <FilesButton uploads={uploads} />
+          {!isEditing && <FilesButton uploads={uploads} />}
           <textarea
             ref={field}
             rows={1}
@@ -112,12 +162,42 @@ export function Composer({
             className="flex size-10 shrink-0 cursor-pointer items-center justify-center rounded-full text-soft hover:bg-hover hover:text-ink"
             onPick={(emoji) => setText(insertAtCaret(field, text, emoji))}
           />
-          <SubmitButton label={t('action.send')} disabled={!canSend}>
-            <SendIcon />
+          <SubmitButton label={t(isEditing ? 'action.save' : 'action.send')} disabled={!canSend}>
+            {isEditing ? <TickIcon /> : <SendIcon />}
           </SubmitButton>
         </div>
       </div>
     </form>
+  );
+}
+
+/** What one writes now, if it isn't simply a message. */
+function ModeLine({
+  mode,
+  onDone,
+}: {
+  mode: Exclude<ComposerMode, { kind: 'write' }>;
+  onDone: () => void;
+}) {
+  return (
+    <div className="flex items-center gap-3 px-4 pt-2.5">
+      {mode.kind === 'edit' ? (
+        <PencilIcon className="size-5 shrink-0 text-accent-ink" />
+      ) : (
+        <ReplyIcon className="size-5 shrink-0 text-accent-ink" />
+      )}
+      <p className="min-w-0 flex-1 border-accent border-l-3 pl-2.5 text-sm">
+        <span className="block truncate font-semibold text-accent-ink">
+          {mode.kind === 'edit'
+            ? t('composer.editing')
+            : t('composer.replying', { name: mode.name })}
+        </span>
+        <span className="block truncate text-soft">{mode.text}</span>
+      </p>
+      <Button look="icon" aria-label={t('action.cancel')} onClick={onDone}>
+        <CloseIcon className="size-4" />
+      </Button>
+    </div>
   );
 }
 

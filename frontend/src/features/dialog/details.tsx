@@ -1,4 +1,4 @@
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { useMutation } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import type { ConversationRecord } from '@/engine/conversation';
@@ -10,21 +10,9 @@ import { Avatar } from '@/shared/ui/avatar';
 import { Button } from '@/shared/ui/button';
 import { DoorIcon } from '@/shared/ui/icons';
 import { Modal } from '@/shared/ui/modal';
+import { useMembers } from './use-members';
 
-export function useMembers(conversation: ConversationRecord) {
-  const { api } = useSignedIn();
-  const { conversation_id, member, last_entry } = conversation;
-  // Who comes or goes leaves an entry.
-  const change = last_entry && !last_entry.message ? last_entry.number : 0;
-  return useQuery({
-    queryKey: ['members', conversation_id, change],
-    queryFn: async () => (await api.getMembers(conversation_id)).members,
-    enabled: member === 1,
-    placeholderData: (before) => before,
-  });
-}
-
-export function Details({
+export default function Details({
   conversation,
   title,
   onClose,

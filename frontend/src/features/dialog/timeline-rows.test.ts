@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { OutboxItem } from '@/engine/database';
+import type { MemberMarks, OutboxItem } from '@/engine/database';
 import type { Entry } from '@/engine/wire';
 import { type TimelineRow, timelineRows } from './timeline-rows';
 
@@ -20,8 +20,16 @@ function entry(number: number, actor_id: string, minute: number, text = `${numbe
       text,
       attachment_ids: [],
       reply_to_number: 0,
+      changed_number: 0,
+      edited_time_unix_ms: 0,
+      deleted: false,
+      reactions: [],
     },
   };
+}
+
+function from(entries: Entry[], outbox: OutboxItem[] = [], marks: MemberMarks[] = []) {
+  return { entries, outbox, marks, hidden: new Set<number>() };
 }
 
 /** One word a row, and what one person wrote without a pause in one. */
@@ -38,7 +46,7 @@ function shape(rows: TimelineRow[]): string[] {
 describe('timelineRows', () => {
   it('groups what one person writes without a pause', () => {
     const entries = [entry(1, 'ada', 0), entry(2, 'ada', 1), entry(3, 'me', 2), entry(4, 'ada', 3)];
-    expect(shape(timelineRows(entries, [], 'me', undefined))).toEqual([
+    expect(shape(timelineRows(from(entries), 'me', undefined))).toEqual([
       'day',
       'ada: 1 2',
       'me: 3',
@@ -48,7 +56,7 @@ describe('timelineRows', () => {
 
   it('starts a new group after a pause and a new day at midnight', () => {
     const entries = [entry(1, 'ada', 0), entry(2, 'ada', 10), entry(3, 'ada', 24 * 60)];
-    expect(shape(timelineRows(entries, [], 'me', undefined))).toEqual([
+    expect(shape(timelineRows(from(entries), 'me', undefined))).toEqual([
       'day',
       'ada: 1',
       'ada: 2',
@@ -59,7 +67,7 @@ describe('timelineRows', () => {
 
   it('puts the divider before the first unread message of somebody else', () => {
     const entries = [entry(1, 'ada', 0), entry(2, 'me', 0), entry(3, 'ada', 0), entry(4, 'ada', 0)];
-    expect(shape(timelineRows(entries, [], 'me', 1))).toEqual([
+    expect(shape(timelineRows(from(entries), 'me', 1))).toEqual([
       'day',
       'ada: 1',
       'me: 2',
@@ -71,7 +79,7 @@ describe('timelineRows', () => {
   it('says who came and went between the messages', () => {
     const { message: _, ...rest } = entry(2, 'ben', 0);
     const joined: Entry = { ...rest, joined: { user_id: 'ben' } };
-    expect(shape(timelineRows([entry(1, 'ada', 0), joined], [], 'me', undefined))).toEqual([
+    expect(shape(timelineRows(from([entry(1, 'ada', 0), joined]), 'me', undefined))).toEqual([
       'day',
       'ada: 1',
       'change',
@@ -80,6 +88,7 @@ describe('timelineRows', () => {
 
   it('keeps the key of a bubble when its message is stored, and the outbox below', () => {
     const waiting: OutboxItem = {
+      kind: 'message',
       position: 1,
       client_message_id: 'c2',
       conversation_id: 'tea',
@@ -91,9 +100,38 @@ describe('timelineRows', () => {
       restart: false,
       status: 'waiting',
     };
-    const before = timelineRows([entry(1, 'ada', 0)], [waiting], 'me', undefined).at(-1);
-    const after = timelineRows([entry(1, 'ada', 0), entry(2, 'me', 0)], [], 'me', undefined).at(-1);
+    const before = timelineRows(from([entry(1, 'ada', 0)], [waiting]), 'me', undefined).at(-1);
+    const after = timelineRows(from([entry(1, 'ada', 0), entry(2, 'me', 0)]), 'me', undefined).at(
+      -1,
+    );
     expect(before).toMatchObject({ key: 'c2', bubble: { state: 'waiting' } });
     expect(after).toMatchObject({ key: 'c2', bubble: { state: 'stored' } });
+  });
+
+  it('shows how far the others have got', () => {
+    const entries = [1, 2, 3].map((number) => entry(number, 'me', 0));
+    const mark = { conversation_id: 'tea', user_id: 'ada', read_number: 1, delivered_number: 2 };
+    const states = timelineRows(from(entries, [], [mark]), 'me', undefined).map((row) =>
+      row.kind === 'message' ? row.bubble.state : row.kind,
+    );
+    expect(states).toEqual(['day', 'read', 'delivered', 'stored']);
+  });
+
+  it('shows what waits to be changed as it will be, and leaves out what was hidden', () => {
+    const edit: OutboxItem = {
+      kind: 'change',
+      position: 1,
+      client_message_id: 'c9',
+      conversation_id: 'tea',
+      target: 2,
+      change: { edit: { text: 'better' } },
+      written_at_ms: NOON,
+      attempt: 0,
+      restart: false,
+      status: 'waiting',
+    };
+    const source = from([entry(1, 'ada', 0), entry(2, 'me', 0)], [edit]);
+    const rows = timelineRows({ ...source, hidden: new Set([1]) }, 'me', undefined);
+    expect(shape(rows)).toEqual(['day', 'me: better']);
   });
 });

@@ -10,6 +10,10 @@ function conversation(read: number, unread: number) {
     head_countable_total: range.to,
     read_number: read,
     unread_count: unread,
+    counts_from_number: read,
+    marked_unread: false,
+    hidden_count: 0,
+    marks_version: 1,
   };
   const top = { number: range.to, countable_total: range.to };
   return { ...unknownConversation('tea'), state, top };

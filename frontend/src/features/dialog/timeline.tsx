@@ -1,17 +1,20 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import {
   type KeyboardEvent,
+  type Ref,
   useCallback,
   useEffect,
+  useImperativeHandle,
   useLayoutEffect,
   useMemo,
   useRef,
   useState,
 } from 'react';
+import { inBackground } from '@/engine/background';
 import { unreadCount } from '@/engine/conversation';
 import { describeChange } from '@/shared/conversation/change';
 import { t } from '@/shared/i18n/i18n';
-import { nameOf, type People } from '@/shared/people/names';
+import type { People } from '@/shared/people/names';
 import { useSignedIn } from '@/shared/session/context';
 import { DownIcon } from '@/shared/ui/icons';
 import { dayName } from '@/shared/ui/time';
@@ -26,18 +29,31 @@ const AT_END_PX = 48;
 /** Older or newer entries are fetched before the person comes to the last of them. */
 const NEAR_PX = 900;
 
-export function Timeline({ timeline, people }: { timeline: TimelineData; people: People }) {
+export interface TimelineHandle {
+  goTo(number: number): void;
+}
+
+export function Timeline({
+  timeline,
+  people,
+  handle,
+}: {
+  timeline: TimelineData;
+  people: People;
+  handle: Ref<TimelineHandle>;
+}) {
   const { engine, user } = useSignedIn();
-  const { conversation, entries, outbox, isComplete, isLoaded, isAtTail } = timeline;
+  const { conversation, entries, outbox, hidden, marks, quoted } = timeline;
+  const { isComplete, isLoaded, isAtTail } = timeline;
   const scroller = useRef<HTMLDivElement>(null);
   const hasAttention = useAttention();
   const unread = conversation ? unreadCount(conversation) : 0;
   const newAbove = useNewAbove(timeline, unread);
   const rows = useMemo(() => {
-    const all = timelineRows(entries, outbox, user.user_id, newAbove);
+    const all = timelineRows({ entries, outbox, hidden, marks }, user.user_id, newAbove);
     const beginning: TimelineRow = { kind: 'beginning', key: 'beginning' };
     return isComplete && entries.length > 0 ? [beginning, ...all] : all;
-  }, [entries, outbox, user.user_id, newAbove, isComplete]);
+  }, [entries, outbox, hidden, marks, user.user_id, newAbove, isComplete]);
   const [isAtEnd, setAtEnd] = useState(true);
   const newest = entries.at(-1)?.number ?? 0;
   const conversationId = conversation?.conversation_id;
@@ -100,8 +116,30 @@ export function Timeline({ timeline, people }: { timeline: TimelineData; people:
     list.scrollToEnd();
   }, [isAtTail, list]);
 
+  // A message that was answered: brought into the window first, then shown.
+  const wanted = useRef<number>(undefined);
+  const { showAround } = timeline;
+  useImperativeHandle(
+    handle,
+    () => ({
+      goTo: (number) => {
+        wanted.current = number;
+        inBackground(showAround(number));
+      },
+    }),
+    [showAround],
+  );
+  useLayoutEffect(() => {
+    const { current: number } = wanted;
+    const index = rows.findIndex((row) => row.kind === 'message' && row.bubble.number === number);
+    if (number === undefined || index < 0) return;
+    wanted.current = undefined;
+    list.scrollToIndex(index, { align: 'center' });
+    requestAnimationFrame(() => pointOut(scroller.current, number));
+  }, [rows, list]);
+
   // Whoever writes wants to see it.
-  const lastWritten = outbox.at(-1)?.position;
+  const lastWritten = outbox.findLast((item) => item.kind === 'message')?.position;
   const seenWritten = useRef(lastWritten);
   useLayoutEffect(() => {
     if (lastWritten === undefined || lastWritten === seenWritten.current) return;
@@ -132,7 +170,12 @@ export function Timeline({ timeline, people }: { timeline: TimelineData; people:
               return (
                 row && (
                   <li key={key} data-index={index} ref={list.measureElement} className="flow-root">
-                    <Row row={row} people={people} inGroup={conversation?.kind === 'group'} />
+                    <Row
+                      row={row}
+                      people={people}
+                      inGroup={conversation?.kind === 'group'}
+                      quoted={quoted}
+                    />
                   </li>
                 )
               );
@@ -163,7 +206,8 @@ function estimateOf(row: TimelineRow | undefined): number {
   if (row?.kind !== 'message') return 44;
   const { text, attachmentIds } = row.bubble;
   const lines = Math.ceil(text.length / 55) + (text.match(/\n/gu)?.length ?? 0);
-  return 20 + Math.max(1, lines) * 22 + attachmentIds.length * 80 + (row.isFirst ? 12 : 0);
+  const extras = (row.bubble.replyTo > 0 ? 56 : 0) + (row.bubble.reactions.length > 0 ? 26 : 0);
+  return 20 + Math.max(1, lines) * 22 + attachmentIds.length * 80 + (row.isFirst ? 12 : 0) + extras;
 }
 
 /** Up and down from message to message, whoever has the focus on one. */
@@ -178,7 +222,24 @@ function moveBetweenMessages(event: KeyboardEvent, scroller: HTMLElement | null)
   next?.scrollIntoView({ block: 'nearest' });
 }
 
-function Row({ row, people, inGroup }: { row: TimelineRow; people: People; inGroup: boolean }) {
+/** A light on the message that one has jumped to. */
+function pointOut(scroller: HTMLElement | null, number: number): void {
+  const found = scroller?.querySelector<HTMLElement>(`article[data-number="${number}"]`);
+  found?.focus({ preventScroll: true });
+  found?.animate([{ boxShadow: '0 0 0 4px var(--accent)' }, { boxShadow: 'none' }], 1_200);
+}
+
+function Row({
+  row,
+  people,
+  inGroup,
+  quoted,
+}: {
+  row: TimelineRow;
+  people: People;
+  inGroup: boolean;
+  quoted: TimelineData['quoted'];
+}) {
   const { user } = useSignedIn();
   const now = useNow();
   switch (row.kind) {
@@ -209,7 +270,14 @@ function Row({ row, people, inGroup }: { row: TimelineRow; people: People; inGro
         </p>
       );
     case 'message':
-      return <MessageLine row={row} name={nameOf(people, row.actorId)} inGroup={inGroup} />;
+      return (
+        <MessageLine
+          row={row}
+          people={people}
+          inGroup={inGroup}
+          quoted={quoted.get(row.bubble.replyTo)}
+        />
+      );
   }
 }
 

@@ -51,7 +51,7 @@ export function useUploads(conversationId: string): Uploads {
   return { all: uploads, add, remove, clear };
 }
 
-async function upload(
+export async function upload(
   api: ServerApi,
   conversation_id: string,
   file: File,

@@ -2,7 +2,7 @@ import { useLiveQuery } from 'dexie-react-hooks';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { inBackground } from '@/engine/background';
 import { type ConversationRecord, newestRange } from '@/engine/conversation';
-import type { ClientDatabase, OutboxItem } from '@/engine/database';
+import type { ClientDatabase, MemberMarks, OutboxItem } from '@/engine/database';
 import type { Entry } from '@/engine/wire';
 import { useSignedIn } from '@/shared/session/context';
 import {
@@ -18,6 +18,10 @@ export interface Timeline {
   conversation: ConversationRecord | undefined;
   entries: Entry[];
   outbox: OutboxItem[];
+  hidden: ReadonlySet<number>;
+  marks: MemberMarks[];
+  /** What is answered here, by number, as far as it is held. */
+  quoted: ReadonlyMap<number, Entry>;
   /** Nothing stands before the first entry. */
   isComplete: boolean;
   /** The newest entry is among them. */
@@ -33,6 +37,8 @@ export interface Timeline {
 
 /** A thin window shows a preview at most: more is fetched at once. */
 const THIN = 30;
+const NOTHING: ReadonlySet<number> = new Set();
+const NO_QUOTES: ReadonlyMap<number, Entry> = new Map();
 /** How far back a quoted message is looked for. */
 const PAGES_TO_LOOK_THROUGH = 40;
 
@@ -79,6 +85,19 @@ export function useTimeline(conversationId: string): Timeline {
     });
   }, [isThin, load, engine]);
 
+  // What members read while this device was away is told by nothing else.
+  const isMember = found?.conversation?.member === 1;
+  useEffect(() => {
+    if (!isMember) return;
+    const fetch = () => {
+      if (engine.status.kind === 'connected') {
+        engine.fetchMarks(conversationId).catch(() => undefined);
+      }
+    };
+    fetch();
+    return engine.onStatus(fetch);
+  }, [engine, conversationId, isMember]);
+
   /** The run as it is in the store now, which may be ahead of this render. */
   const storedRange = useCallback(async () => {
     const conversation = await engine.database.conversations.get(conversationId);
@@ -119,6 +138,9 @@ export function useTimeline(conversationId: string): Timeline {
     conversation: found?.conversation,
     entries: found?.entries ?? [],
     outbox: found?.outbox ?? [],
+    hidden: found?.hidden ?? NOTHING,
+    marks: found?.marks ?? [],
+    quoted: found?.quoted ?? NO_QUOTES,
     isComplete:
       range !== undefined &&
       range.from <= 1 &&
@@ -133,7 +155,7 @@ export function useTimeline(conversationId: string): Timeline {
 }
 
 async function readWindow(
-  { conversations, entries, outbox }: ClientDatabase,
+  { conversations, entries, outbox, hidden, receipts }: ClientDatabase,
   conversationId: string,
   window: TimelineWindow | undefined,
 ) {
@@ -152,5 +174,21 @@ async function readWindow(
           .toArray()
       : [];
   const waiting = await outbox.where({ conversation_id: conversationId }).sortBy('position');
-  return { conversation, window, entries: rows, outbox: waiting };
+  const hiddenRows = await hidden.where({ conversation_id: conversationId }).toArray();
+  const marks = await receipts.where({ conversation_id: conversationId }).toArray();
+  const answered = [...new Set(rows.map((row) => row.message?.reply_to_number ?? 0))];
+  const originals = await entries.bulkGet(
+    answered
+      .filter((number) => number > 0)
+      .map((number): [string, number] => [conversationId, number]),
+  );
+  return {
+    conversation,
+    window,
+    entries: rows,
+    outbox: waiting,
+    hidden: new Set(hiddenRows.map((row) => row.number)),
+    marks,
+    quoted: new Map(originals.flatMap((entry) => (entry ? [[entry.number, entry] as const] : []))),
+  };
 }

@@ -10,7 +10,7 @@ import { ChatIcon } from '@/shared/ui/icons';
 
 type Mode = 'sign-in' | 'sign-up';
 
-export function SignInScreen({ notice }: { notice: string | undefined }) {
+export default function SignInScreen({ notice }: { notice: string | undefined }) {
   const session = useSession();
   const [mode, setMode] = useState<Mode>('sign-in');
   const entering = useMutation({

@@ -33,9 +33,17 @@ export function toProblem(status: number, body: unknown): Problem {
   );
 }
 
+/** For answers without a body. */
+export function done(answer: { error?: unknown; response: Response }): void {
+  if (!answer.response.ok) throw toProblem(answer.response.status, answer.error);
+}
+
 /** A sentence for a person, for anything that a request can end in. */
 export function sentence(error: unknown): string {
-  if (error instanceof Problem) return error.message;
+  if (error instanceof Problem) {
+    const [field] = error.fields.values();
+    return field ?? error.message;
+  }
   if (error instanceof TypeError) return t('problem.unreachable');
   return t('problem.unknown');
 }

@@ -9,6 +9,17 @@ export function describeChange(entry: Entry, people: People, me: string): string
   const name = nameOf(people, entry.actor_id);
   const whom = (id: string) => (id === me ? t('people.youAsObject') : nameOf(people, id));
   if (entry.created) return t('change.created', { by, name });
+  if (entry.renamed) return t('change.renamed', { by, name, to: entry.renamed.name });
+  if (entry.picture_changed) return t('change.picture', { by, name });
+  if (entry.role_changed) {
+    const { user_id, role } = entry.role_changed;
+    const isKnown = role === 'owner' || role === 'admin' || role === 'member';
+    const roleName = isKnown ? t(`role.${role}`) : role;
+    return t('change.role', { by, name, whom: whom(user_id), role: roleName });
+  }
+  if (entry.history_opened) {
+    return t('change.history', { by, name, whom: whom(entry.history_opened.user_id) });
+  }
   const joined = entry.joined?.user_id;
   if (joined) {
     return joined === entry.actor_id
