@@ -10,7 +10,7 @@ import { SessionContext } from '@/shared/session/context';
 import { registerServiceWorker } from '@/shared/session/service-worker';
 import { Session } from '@/shared/session/session';
 import { applyTheme, chosenTheme } from '@/shared/ui/theme';
-import { router } from './router';
+import { loadDialog, router } from './router';
 
 applyTheme(chosenTheme());
 
@@ -50,6 +50,7 @@ createRoot(app).render(
     <App />
   </StrictMode>,
 );
+setTimeout(() => void loadDialog(), 0);
 registerServiceWorker().catch((error: unknown) => {
   // The client works without it, only not without a network.
   console.warn('no service worker', error);

@@ -9,7 +9,6 @@ import {
   useSearch,
 } from '@tanstack/react-router';
 import { lazy, Suspense } from 'react';
-import { Dialog } from '@/features/dialog/dialog';
 import { OpenGroup, OpenPerson } from '@/features/links/open-chat';
 import { t } from '@/shared/i18n/i18n';
 import { SignedInContext, useSessionState } from '@/shared/session/context';
@@ -17,6 +16,9 @@ import { ChatIcon } from '@/shared/ui/icons';
 import { Shell } from './shell';
 
 const SignInScreen = lazy(() => import('@/features/sign-in/sign-in-screen'));
+
+/** Comes right after the first page, so that the first conversation opens at once. */
+export const loadDialog = () => import('./dialog-route');
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
 
@@ -30,16 +32,55 @@ const home = createRoute({ getParentRoute: () => shell, path: '/', component: Ho
 const dialog = createRoute({
   getParentRoute: () => shell,
   path: '/conversations/$conversationId',
-  component: function DialogRoute() {
-    const { conversationId } = useParams({ from: dialog.id });
-    return <Dialog key={conversationId} conversationId={conversationId} />;
-  },
+  component: lazyRouteComponent(loadDialog),
 });
 
 const settings = createRoute({
   getParentRoute: () => shell,
   path: '/settings',
   component: lazyRouteComponent(() => import('@/features/settings/settings-page')),
+});
+
+const settingsSection = createRoute({
+  getParentRoute: () => shell,
+  path: '/settings/$section',
+  component: lazyRouteComponent(() => import('@/features/settings/settings-page')),
+});
+
+const contacts = createRoute({
+  getParentRoute: () => shell,
+  path: '/contacts',
+  component: lazyRouteComponent(() => import('@/features/contacts/contacts-page')),
+});
+
+const groups = createRoute({
+  getParentRoute: () => shell,
+  path: '/groups',
+  component: lazyRouteComponent(() => import('@/features/groups/groups-page')),
+});
+
+const reports = createRoute({
+  getParentRoute: () => shell,
+  path: '/reports',
+  component: lazyRouteComponent(() => import('@/features/reports/reports-page')),
+});
+
+const invitation = createRoute({
+  getParentRoute: () => gate,
+  path: '/join',
+  component: lazyRouteComponent(() => import('@/features/groups/invitation-page')),
+});
+
+const recover = createRoute({
+  getParentRoute: () => root,
+  path: '/recover',
+  component: lazyRouteComponent(() => import('@/features/recovery/recover-page')),
+});
+
+const verifyEmail = createRoute({
+  getParentRoute: () => root,
+  path: '/verify-email',
+  component: lazyRouteComponent(() => import('@/features/recovery/verify-email-page')),
 });
 
 const group = createRoute({
@@ -61,7 +102,14 @@ const person = createRoute({
 
 export const router = createRouter({
   routeTree: root.addChildren([
-    gate.addChildren([shell.addChildren([home, dialog, settings]), group, person]),
+    gate.addChildren([
+      shell.addChildren([home, dialog, contacts, groups, reports, settings, settingsSection]),
+      group,
+      person,
+      invitation,
+    ]),
+    recover,
+    verifyEmail,
   ]),
   defaultPreload: 'intent',
 });

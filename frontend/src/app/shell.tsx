@@ -10,11 +10,14 @@ import { type MessageKey, t } from '@/shared/i18n/i18n';
 import { pictureUrlOf } from '@/shared/people/picture';
 import { useSignedIn } from '@/shared/session/context';
 import { Avatar } from '@/shared/ui/avatar';
-import { ChatIcon, GearIcon } from '@/shared/ui/icons';
+import { ChartIcon, ChatIcon, ContactsIcon, GearIcon, GroupIcon } from '@/shared/ui/icons';
 import { useUnread } from './use-unread-title';
 
 const PLACES: { to: string; label: MessageKey; icon: ReactNode }[] = [
   { to: '/', label: 'nav.chats', icon: <ChatIcon className="size-6" /> },
+  { to: '/contacts', label: 'nav.contacts', icon: <ContactsIcon className="size-6" /> },
+  { to: '/groups', label: 'nav.groups', icon: <GroupIcon className="size-6" /> },
+  { to: '/reports', label: 'nav.reports', icon: <ChartIcon className="size-6" /> },
   { to: '/settings', label: 'nav.settings', icon: <GearIcon className="size-6" /> },
 ];
 

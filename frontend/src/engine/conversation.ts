@@ -18,10 +18,10 @@ export interface GroupDescription {
 export interface ConversationSettings {
   version: number;
   mute: 'off' | 'until' | 'forever';
-  muted_until?: string | undefined;
+  muted_until?: string | null | undefined;
   archived: boolean;
   /** From the top; absent: not pinned. */
-  pin_position?: number | undefined;
+  pin_position?: number | null | undefined;
 }
 
 const NO_SETTINGS: ConversationSettings = { version: 0, mute: 'off', archived: false };
@@ -279,7 +279,7 @@ function advance(record: ConversationRecord, entry: Entry, me: string): Conversa
     uncounted_above: isUncounted
       ? [...counts.uncounted_above, entry.number]
       : counts.uncounted_above,
-    member: about === me ? (entry.left ? 0 : 1) : record.member,
+    member: entry.group_deleted ? 0 : about === me ? (entry.left ? 0 : 1) : record.member,
     heard_of: Math.max(record.heard_of, entry.number),
     ...(isShown(entry) && { last_entry: entry, activity_ms: entry.time_unix_ms }),
     ...(entry.renamed && { name: entry.renamed.name }),

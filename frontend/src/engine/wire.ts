@@ -41,6 +41,7 @@ export interface Entry {
   /** Empty: none. */
   picture_changed?: { picture: string };
   history_opened?: { user_id: string; from_number: number };
+  group_deleted?: Record<string, never>;
 }
 
 /** Head, read mark and unread count always come together. */

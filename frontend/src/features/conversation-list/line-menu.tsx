@@ -1,8 +1,18 @@
-import { type ConversationRecord, newestRange } from '@/engine/conversation';
+import { type ConversationRecord, isMuted, newestRange } from '@/engine/conversation';
+import { useChangeSettings } from '@/shared/conversation/settings';
 import { t } from '@/shared/i18n/i18n';
 import { useSignedIn } from '@/shared/session/context';
-import { MoreIcon, TickIcon, UnreadIcon } from '@/shared/ui/icons';
+import {
+  ArchiveIcon,
+  BellIcon,
+  BellOffIcon,
+  MoreIcon,
+  PinIcon,
+  TickIcon,
+  UnreadIcon,
+} from '@/shared/ui/icons';
 import { MenuButton, type MenuItem } from '@/shared/ui/menu';
+import { useNow } from '@/shared/ui/use-now';
 
 /** What can be done with a conversation without opening it. */
 export function LineMenu({
@@ -13,10 +23,25 @@ export function LineMenu({
   unread: number;
 }) {
   const { engine } = useSignedIn();
-  const { conversation_id, state, top } = conversation;
+  const { conversation_id, settings, state, top } = conversation;
+  const changing = useChangeSettings(conversation_id);
+  const muted = isMuted(conversation, useNow());
+  const isPinned = typeof settings.pin_position === 'number';
   const isUnread = unread > 0 || state.marked_unread;
   const small = 'size-4.5';
   const items: MenuItem[] = [
+    {
+      key: 'pin',
+      label: t(isPinned ? 'lineMenu.unpin' : 'lineMenu.pin'),
+      icon: <PinIcon className={small} />,
+      onChoose: () => changing.mutate({ pinned: !isPinned }),
+    },
+    {
+      key: 'mute',
+      label: t(muted ? 'lineMenu.unmute' : 'lineMenu.mute'),
+      icon: muted ? <BellIcon className={small} /> : <BellOffIcon className={small} />,
+      onChoose: () => changing.mutate({ mute: muted ? 'off' : 'forever' }),
+    },
     isUnread
       ? {
           key: 'read',
@@ -34,6 +59,12 @@ export function LineMenu({
             engine.markUnread(conversation_id).catch(() => undefined);
           },
         },
+    {
+      key: 'archive',
+      label: t(settings.archived ? 'lineMenu.unarchive' : 'lineMenu.archive'),
+      icon: <ArchiveIcon className={small} />,
+      onChoose: () => changing.mutate({ archived: !settings.archived }),
+    },
   ];
   return (
     <MenuButton

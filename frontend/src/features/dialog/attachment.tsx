@@ -1,11 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { read } from '@/shared/api/conversations';
 import { t } from '@/shared/i18n/i18n';
 import { useSignedIn } from '@/shared/session/context';
 import { FileIcon } from '@/shared/ui/icons';
-import { Lightbox } from './lightbox';
 import { sizeText } from './size';
+
+const Lightbox = lazy(() => import('./lightbox'));
 
 const IMAGES = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif']);
 const VIDEOS = new Set(['video/mp4', 'video/webm', 'video/ogg', 'video/quicktime']);
@@ -51,7 +52,9 @@ export function Attachment({ fileId }: { fileId: string }) {
           />
         </button>
         {isOpen && (
-          <Lightbox name={file.file_name} url={download_url} onClose={() => setOpen(false)} />
+          <Suspense>
+            <Lightbox name={file.file_name} url={download_url} onClose={() => setOpen(false)} />
+          </Suspense>
         )}
       </>
     );

@@ -214,7 +214,12 @@ function Header({
       </button>
       {isOpen && (
         <Suspense>
-          <Details conversation={conversation} title={title} onClose={() => setOpen(false)} />
+          <Details
+            conversation={conversation}
+            title={title}
+            people={people}
+            onClose={() => setOpen(false)}
+          />
         </Suspense>
       )}
     </header>

@@ -3,7 +3,7 @@ import { t } from '@/shared/i18n/i18n';
 import { CloseIcon, DownloadIcon } from '@/shared/ui/icons';
 
 /** A picture over the whole screen. A click on it shows it in its own size; Escape leaves. */
-export function Lightbox({
+export default function Lightbox({
   name,
   url,
   onClose,

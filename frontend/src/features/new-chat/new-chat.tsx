@@ -55,7 +55,7 @@ function NewChat({ onDone }: { onDone: () => void }) {
         .map(toHandle)
         .filter((h) => h !== '');
       const members = await Promise.all(handles.map((handle) => findMember(handle)));
-      return api.createGroup(text('name'), members);
+      return api.createGroup({ name: text('name'), member_ids: members });
     },
     onSuccess: async (description) => {
       await engine.opened(description);

@@ -1,101 +1,83 @@
-import { useMutation } from '@tanstack/react-query';
-import { useLiveQuery } from 'dexie-react-hooks';
-import { sentence } from '@/shared/api/problem';
+import { Link, useParams } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { type MessageKey, t } from '@/shared/i18n/i18n';
 import {
-  chooseLanguage,
-  chosenLanguage,
-  LANGUAGES,
-  type LanguageChoice,
-  t,
-} from '@/shared/i18n/i18n';
-import { useSession, useSignedIn } from '@/shared/session/context';
-import { Avatar } from '@/shared/ui/avatar';
-import { Button } from '@/shared/ui/button';
-import { Choice } from '@/shared/ui/choice';
-import { DoorIcon } from '@/shared/ui/icons';
-import { Notice } from '@/shared/ui/notice';
-import { Card, Page } from '@/shared/ui/page';
-import { applyTheme, type Theme, useTheme } from '@/shared/ui/theme';
+  BackIcon,
+  DeviceIcon,
+  KeyIcon,
+  PersonIcon,
+  ShieldIcon,
+  SunIcon,
+  TrashIcon,
+} from '@/shared/ui/icons';
+import { AccountSection } from './account-section';
+import { AppearanceSection } from './appearance-section';
+import { DevicesSection } from './devices-section';
+import { PrivacySection } from './privacy-section';
+import { ProfileSection } from './profile-section';
+import { SecuritySection } from './security-section';
 
+const SECTIONS: { path: string; label: MessageKey; icon: ReactNode; Section: () => ReactNode }[] = [
+  { path: 'profile', label: 'settings.profile', icon: <PersonIcon />, Section: ProfileSection },
+  {
+    path: 'appearance',
+    label: 'settings.appearance',
+    icon: <SunIcon />,
+    Section: AppearanceSection,
+  },
+  { path: 'privacy', label: 'settings.privacy', icon: <ShieldIcon />, Section: PrivacySection },
+  { path: 'security', label: 'settings.security', icon: <KeyIcon />, Section: SecuritySection },
+  { path: 'devices', label: 'settings.devices', icon: <DeviceIcon />, Section: DevicesSection },
+  { path: 'account', label: 'settings.account', icon: <TrashIcon />, Section: AccountSection },
+];
+
+/** Sections beside what is in the chosen one; on a phone one at a time. */
 export default function SettingsPage() {
-  const { user } = useSignedIn();
+  const { section } = useParams({ strict: false });
+  const chosen = SECTIONS.find((one) => one.path === section) ?? SECTIONS[0];
+  const isList = section === undefined;
   return (
-    <Page title={t('nav.settings')}>
-      <Card>
-        <div className="flex items-center gap-4">
-          <Avatar id={user.user_id} name={user.display_name} size="large" />
-          <div className="min-w-0">
-            <p className="truncate font-semibold text-lg">{user.display_name}</p>
-            <p className="truncate text-soft">@{user.handle}</p>
+    <div className="flex h-full min-w-0">
+      <nav
+        aria-label={t('nav.settings')}
+        className={`${isList ? 'flex' : 'hidden'} w-full flex-col border-line border-r bg-panel md:flex md:w-[21rem] xl:w-[23rem]`}
+      >
+        <p className="flex h-16 shrink-0 items-center px-4 font-semibold text-xl tracking-tight">
+          {t('nav.settings')}
+        </p>
+        <ul className="grid gap-0.5 px-2">
+          {SECTIONS.map(({ path, label, icon }) => (
+            <li key={path}>
+              <Link
+                to="/settings/$section"
+                params={{ section: path }}
+                {...(isList && path === chosen?.path && { 'data-default': '' })}
+                className="flex items-center gap-3 rounded-xl px-3 py-3 hover:bg-hover aria-[current=page]:bg-selected md:data-default:bg-selected"
+              >
+                <span className="text-soft">{icon}</span>
+                {t(label)}
+              </Link>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <main className={`${isList ? 'hidden md:flex' : 'flex'} min-w-0 flex-1 flex-col bg-canvas`}>
+        <header className="flex h-16 shrink-0 items-center gap-2 border-line border-b bg-panel px-2 sm:px-6">
+          <Link
+            to="/settings"
+            aria-label={t('action.back')}
+            className="flex size-10 shrink-0 items-center justify-center rounded-full text-soft hover:bg-hover md:hidden"
+          >
+            <BackIcon />
+          </Link>
+          <h1 className="font-semibold text-lg">{chosen && t(chosen.label)}</h1>
+        </header>
+        <div className="min-h-0 flex-1 overflow-y-auto">
+          <div className="mx-auto grid w-full max-w-2xl gap-4 p-4 sm:p-6">
+            {chosen && <chosen.Section />}
           </div>
         </div>
-      </Card>
-      <Appearance />
-      <LeavingCard />
-    </Page>
-  );
-}
-
-function Appearance() {
-  const theme = useTheme();
-  const languages: [LanguageChoice, string][] = [['system', t('settings.system')], ...LANGUAGES];
-  const themes: [Theme, string][] = [
-    ['system', t('settings.system')],
-    ['light', t('settings.light')],
-    ['dark', t('settings.dark')],
-  ];
-  return (
-    <Card title={t('settings.appearance')}>
-      <div className="grid gap-4">
-        <div className="grid gap-1.5">
-          <p className="font-medium text-sm" aria-hidden="true">
-            {t('settings.theme')}
-          </p>
-          <Choice
-            name="theme"
-            legend={t('settings.theme')}
-            options={themes}
-            value={theme}
-            onChange={applyTheme}
-          />
-        </div>
-        <div className="grid gap-1.5">
-          <p className="font-medium text-sm" aria-hidden="true">
-            {t('settings.language')}
-          </p>
-          <Choice
-            name="language"
-            legend={t('settings.language')}
-            options={languages}
-            value={chosenLanguage()}
-            onChange={(choice) => void chooseLanguage(choice)}
-          />
-        </div>
-      </div>
-    </Card>
-  );
-}
-
-function LeavingCard() {
-  const { engine } = useSignedIn();
-  const session = useSession();
-  const waiting = useLiveQuery(() => engine.database.outbox.count(), [engine]) ?? 0;
-  const leaving = useMutation({ mutationFn: () => session.signOut() });
-  return (
-    <Card title={t('settings.thisDevice')}>
-      <div className="grid justify-items-start gap-3">
-        <p className="text-soft text-sm">{t('settings.signOutHint')}</p>
-        {waiting > 0 && <Notice kind="error">{t('settings.unsent', { count: waiting })}</Notice>}
-        {leaving.error && <Notice kind="error">{sentence(leaving.error)}</Notice>}
-        <Button
-          look="danger"
-          className="-ml-3"
-          disabled={leaving.isPending}
-          onClick={() => leaving.mutate()}
-        >
-          <DoorIcon /> {t('settings.signOut')}
-        </Button>
-      </div>
-    </Card>
+      </main>
+    </div>
   );
 }

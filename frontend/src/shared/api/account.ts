@@ -66,6 +66,42 @@ export async function logOut(): Promise<void> {
   done(await api.POST('/api/account/log-out', {}));
 }
 
+/** Mails a link to set a new password, if somebody has the address. */
+export async function askForRecovery(email: string): Promise<void> {
+  done(await api.POST('/api/account/recovery', { body: { email } }));
+}
+
+export async function setRecoveredPassword(token: string, new_password: string): Promise<void> {
+  done(await api.POST('/api/account/recovery/complete', { body: { token, new_password } }));
+}
+
+export async function verifyEmail(token: string): Promise<void> {
+  done(await api.POST('/api/account/email/verify', { body: { token } }));
+}
+
+/** Other places that people can sign in by. */
+export async function listProviders(): Promise<{ name: string; display_name: string }[]> {
+  const { data, error, response } = await api.GET('/api/account/oidc/providers');
+  if (!data) throw toProblem(response.status, error);
+  return data.providers;
+}
+
+/** Begins a way to a provider: the address to go on at. */
+export async function startProvider(
+  provider: string,
+  purpose: 'sign_in' | 'link' | 'prove',
+  return_to: string,
+  accessToken?: string,
+): Promise<string> {
+  const { data, error, response } = await api.POST('/api/account/oidc/{provider}/start', {
+    params: { path: { provider } },
+    body: { purpose, device_name: deviceName(), return_to },
+    ...(accessToken && { headers: { authorization: `Bearer ${accessToken}` } }),
+  });
+  if (!data) throw toProblem(response.status, error);
+  return data.authorization_url;
+}
+
 function credentials(answer: {
   data?: { access_token: string; expires_in_seconds: number; user: User } | undefined;
   error?: unknown;

@@ -67,8 +67,7 @@ export class ServerApi implements EngineApi {
   async getSettings(conversation_id: string): Promise<ConversationSettings> {
     const path = '/api/conversations/{conversation_id}/settings';
     const params = { path: { conversation_id } };
-    const answer = await this.conversations.GET(path as never, { params } as never);
-    return readOrNotAllowed(answer as Answer<ConversationSettings>);
+    return readOrNotAllowed(await this.conversations.GET(path, { params })) as ConversationSettings;
   }
 
   async getMembers(
@@ -142,10 +141,36 @@ export class ServerApi implements EngineApi {
     return read(answer).conversation as ConversationDescription;
   }
 
-  async createGroup(name: string, member_ids: string[]): Promise<ConversationDescription> {
-    const answer = await this.conversations.POST('/api/conversations/groups', {
-      body: { name, member_ids },
-    });
+  async createGroup(group: {
+    name: string;
+    member_ids?: string[];
+    description?: string;
+    visibility?: 'public' | 'private';
+  }): Promise<ConversationDescription> {
+    const body = { member_ids: [], description: '', ...group };
+    const answer = await this.conversations.POST('/api/conversations/groups', { body });
+    return read(answer).conversation as ConversationDescription;
+  }
+
+  async changeGroup(
+    conversation_id: string,
+    body: {
+      name?: string;
+      description?: string;
+      visibility?: 'public' | 'private';
+      /** A file of the group; empty: none. */
+      picture_id?: string;
+    },
+  ): Promise<ConversationDescription> {
+    const path = '/api/conversations/{conversation_id}';
+    const params = { path: { conversation_id } };
+    const answer = await this.conversations.PATCH(path, { params, body });
+    return read(answer).conversation as ConversationDescription;
+  }
+
+  async joinByInvitation(token: string): Promise<ConversationDescription> {
+    const path = '/api/conversations/invitations/join';
+    const answer = await this.conversations.POST(path, { body: { token } });
     return read(answer).conversation as ConversationDescription;
   }
 

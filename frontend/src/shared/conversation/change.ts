@@ -20,6 +20,7 @@ export function describeChange(entry: Entry, people: People, me: string): string
   if (entry.history_opened) {
     return t('change.history', { by, name, whom: whom(entry.history_opened.user_id) });
   }
+  if (entry.group_deleted) return t('change.groupDeleted', { by, name });
   const joined = entry.joined?.user_id;
   if (joined) {
     return joined === entry.actor_id
