@@ -202,7 +202,6 @@ impl Device {
                 panic!("left to the history up to {held}: {code:?}")
             }
             Update::Complaint { code, detail, .. } => panic!("{code}: {detail}"),
-            _ => {}
         }
     }
 

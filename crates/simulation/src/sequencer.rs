@@ -139,6 +139,7 @@ fn decide(
     now_unix_ms: u64,
 ) -> Option<Decided> {
     let at_once = "a store in memory never waits";
+    store.check().ok()?;
     if owner.is_none() {
         let log_end = Arc::new(|| async { Ok(i64::MAX) }.boxed());
         let begun = Owner::begin(store.clone(), 0, EPOCH, log_end);

@@ -152,7 +152,11 @@ impl<R: Reads> History<R> {
         let mut entries: Vec<Entry> = stored
             .into_iter()
             .map(|stored| stored.entry)
-            .filter(|entry| !view.hidden.contains(&entry.number))
+            .filter(|entry| {
+                // Only messages can be hidden: without a change of one, devices would differ.
+                !view.hidden.contains(&entry.number)
+                    || !matches!(entry.change, Some(entry::Change::Message(_)))
+            })
             .collect();
         if view.head.changes_total == 0 {
             return Ok(entries);
@@ -343,9 +347,7 @@ impl<R: Reads> History<R> {
         if view.hidden.contains(&number) {
             return Ok(());
         }
-        if !view.has(number) {
-            return Err(entry_unknown());
-        }
+        self.message(user, conversation, number).await?;
         if view.hidden.len() >= MAX_HIDDEN {
             return Err(Problem::new(
                 Kind::FailedPrecondition,
