@@ -11,4 +11,4 @@ pub mod sequencer;
 pub mod store;
 pub mod world;
 
-pub use world::{Counts, World};
+pub use world::{BrokenRule, Counts, World};

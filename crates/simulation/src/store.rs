@@ -31,6 +31,7 @@ struct Tables {
 pub struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
     is_away: Arc<Mutex<bool>>,
+    heads_go_back: Arc<Mutex<bool>>,
 }
 
 fn put<K: Ord + std::fmt::Debug, V: PartialEq + Clone + std::fmt::Debug>(
@@ -56,6 +57,14 @@ impl MemoryStore {
     /// From now on reads and writes fail, or work again.
     pub fn set_away(&self, is_away: bool) {
         *self.is_away.lock().unwrap_or_else(PoisonError::into_inner) = is_away;
+    }
+
+    /// From now on any head is stored: what never may be.
+    pub fn let_heads_go_back(&self) {
+        *self
+            .heads_go_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
     }
 
     /// # Errors
@@ -99,11 +108,16 @@ impl MemoryStore {
 
     /// Stores a head unless one is there that is as far.
     pub fn put_head(&self, conversation: ConversationId, head: Head) {
+        let go_back = *self
+            .heads_go_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut tables = self.tables();
-        let is_ahead = tables
-            .heads
-            .get(&conversation)
-            .is_some_and(|stored| stored.position >= head.position);
+        let is_ahead = !go_back
+            && tables
+                .heads
+                .get(&conversation)
+                .is_some_and(|stored| stored.position >= head.position);
         if !is_ahead {
             tables.heads.insert(conversation, head);
         }

@@ -57,12 +57,25 @@ enum Job {
     States,
 }
 
+/// A rule that a world breaks on purpose, to see that it would be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokenRule {
+    /// An owner that wakes up late puts its head over a newer one.
+    HeadsNeverGoBack,
+    /// An offset is committed before what it stands for is stored.
+    CommitLast,
+    /// Now and then nobody is told, and nothing is noted.
+    NoteWhatChanged,
+}
+
 /// How much happened in a run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     pub stored: usize,
     pub refused: usize,
     pub entries: usize,
+    /// Entries that change a message.
+    pub changes: usize,
     pub owners_lost: usize,
     pub sockets_lost: usize,
     /// Of everything that devices were told: two runs of one seed have the same.
@@ -86,6 +99,7 @@ pub struct World {
     jobs: Vec<(usize, Job)>,
     next_connection: u64,
     counts: Counts,
+    broken: Option<BrokenRule>,
 }
 
 impl World {
@@ -135,6 +149,7 @@ impl World {
             jobs: Vec::new(),
             next_connection: 0,
             counts: Counts::default(),
+            broken: None,
             rng,
             people,
             conversations,
@@ -161,6 +176,17 @@ impl World {
         world
     }
 
+    /// The same, with a rule broken.
+    #[must_use]
+    pub fn with_broken(seed: u64, rule: BrokenRule) -> Self {
+        let mut world = Self::new(seed);
+        world.broken = Some(rule);
+        if rule == BrokenRule::HeadsNeverGoBack {
+            world.store.let_heads_go_back();
+        }
+        world
+    }
+
     /// Lets `steps` things happen, then ends all faults, waits until nothing is left to do, and looks at
     /// what must hold.
     ///
@@ -181,9 +207,9 @@ impl World {
 
     fn step(&mut self) {
         match self.pick(100) {
-            0..=9 => self.somebody_writes(),
-            10..=11 => self.somebody_reads(),
-            12..=16 => self.somebody_changes(),
+            0..=7 => self.somebody_writes(),
+            8..=9 => self.somebody_reads(),
+            10..=16 => self.somebody_changes(),
             17 => self.somebody_comes_or_goes(),
             18..=33 => self.frame_to_client(),
             34..=45 => self.frame_to_server(),
@@ -261,7 +287,7 @@ impl World {
             person = UserId::parse(&entry.actor_id).expect("people have ids");
         }
         let (sender, reader) = (person.to_vec(), person.to_vec());
-        let change = match self.pick(8) {
+        let change = match self.pick(6) {
             0 => Some(change_message::Change::Edit(Edit {
                 text: format!("edited {}", self.rng.random::<u16>()),
             })),
@@ -363,8 +389,12 @@ impl World {
     fn sequence(&mut self, partition: usize) {
         let most = self.rng.random_range(1..12);
         let mut told = Vec::new();
+        let commits_first = self.broken == Some(BrokenRule::CommitLast);
         let partition = &mut self.partitions[partition];
         partition.take(most, self.now_ms);
+        if commits_first {
+            partition.commit_early();
+        }
         partition.step(|outgoing| told.push(outgoing.clone()));
         for outgoing in &told {
             self.tell(outgoing);
@@ -394,6 +424,9 @@ impl World {
     /// Notes who has to hear of it, and puts it into the partitions of the gateways concerned.
     fn tell(&mut self, outgoing: &Outgoing) {
         let mut targets = BTreeSet::new();
+        if self.broken == Some(BrokenRule::NoteWhatChanged) && self.pick(20) == 0 {
+            return;
+        }
         if self.redis.is_away {
             self.index_is_incomplete = true;
             if !outgoing.to.is_empty() {
@@ -927,6 +960,8 @@ impl World {
             }
             let mut ids = HashSet::new();
             for entry in &entries {
+                let target = entry.change.as_ref().and_then(|change| change.target());
+                self.counts.changes += usize::from(target.is_some());
                 if let Some(id) = entry.change.as_ref().and_then(|it| it.client_message_id()) {
                     assert!(ids.insert((&entry.actor_id, id)), "{id} is stored twice");
                 }
