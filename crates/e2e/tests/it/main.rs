@@ -10,3 +10,5 @@ mod people;
 mod refusals;
 #[cfg(test)]
 mod steady_chat;
+#[cfg(test)]
+mod traces;
