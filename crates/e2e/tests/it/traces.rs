@@ -126,7 +126,7 @@ async fn one_trace_goes_from_the_senders_socket_to_the_recipients() {
         "MESSAGE__TELEMETRY__SAMPLE_RATIO".to_owned(),
         "0.0".to_owned(),
     ));
-    let stage = Stage::set_with(environment).await;
+    let stage = Stage::set_with(|options| options.environment.extend(environment)).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())
