@@ -17,7 +17,9 @@ fn value(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
     let of_the_name = metrics
         .lines()
         .filter(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)))
-        .filter(|line| [Some(b' '), Some(b'{')].contains(&line.as_bytes().get(name.len()).copied()));
+        .filter(|line| {
+            [Some(b' '), Some(b'{')].contains(&line.as_bytes().get(name.len()).copied())
+        });
     of_the_name
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
         .reduce(|sum, value| sum + value)
@@ -77,16 +79,19 @@ async fn a_message_shows_in_the_metrics_of_its_way() {
     );
 
     // The end of the log is told every few seconds; by then everything is applied.
-    let log = eventually("every partition of the log is told of, and applied", async || {
-        let told = metrics(&suite.messages[0]).await;
-        let all = (0..4).all(|partition| {
-            let label = format!("partition=\"{partition}\"");
-            ["message_log_lag_records", "message_log_oldest_seconds"]
-                .iter()
-                .all(|name| value(&told, name, &[&label]) == Some(0.0))
-        });
-        all.then_some(told)
-    })
+    let log = eventually(
+        "every partition of the log is told of, and applied",
+        async || {
+            let told = metrics(&suite.messages[0]).await;
+            let all = (0..4).all(|partition| {
+                let label = format!("partition=\"{partition}\"");
+                ["message_log_lag_records", "message_log_oldest_seconds"]
+                    .iter()
+                    .all(|name| value(&told, name, &[&label]) == Some(0.0))
+            });
+            all.then_some(told)
+        },
+    )
     .await;
     assert_eq!(value(&log, "message_log_partitions", &[]), Some(4.0));
     assert_eq!(value(&log, "message_partitions_owned", &[]), Some(4.0));
