@@ -16,7 +16,7 @@ use crate::domain::conversation::{Head, RECEIPTS_UP_TO_MEMBERS, StoredEntry};
 use crate::domain::membership::{MemberEvent, MemberRow};
 use crate::domain::readers::{HiddenRow, MAX_HIDDEN, Marks};
 use crate::sequencer::routes::Routes;
-use crate::store::{EntryRange, Store, StoreError};
+use crate::store::{EntryRange, Reads, Store, StoreError};
 
 /// Entries of a page.
 pub const DEFAULT_LIMIT: u32 = 50;
@@ -56,8 +56,8 @@ pub struct Summary {
 
 /// The reader's side of the message service.
 #[derive(Clone)]
-pub struct History {
-    store: Store,
+pub struct History<R = Store> {
+    store: R,
     routes: Routes,
 }
 
@@ -87,9 +87,9 @@ impl View {
     }
 }
 
-impl History {
+impl<R: Reads> History<R> {
     #[must_use]
-    pub const fn new(store: Store, routes: Routes) -> Self {
+    pub const fn new(store: R, routes: Routes) -> Self {
         Self { store, routes }
     }
 

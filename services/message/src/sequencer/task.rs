@@ -102,7 +102,7 @@ impl PartitionTask {
                 }
             }
         };
-        let mut decided = self.owner.apply(prepared)?;
+        let mut decided = self.owner.apply(prepared);
         while let Err(error) = self.owner.stand(&mut decided).await {
             if pauses.after(&error).await.is_break() {
                 return Ok(ControlFlow::Break(()));
