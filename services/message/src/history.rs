@@ -3,6 +3,8 @@
 //! **Invariants.** Authorization is here, by the rows of membership that the log left: never by what a
 //! caller says. Reads stop at a head that was read first.
 
+use std::collections::BTreeMap;
+
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use ids::{ConversationId, UserId};
 use problem::{Kind, Problem};
@@ -11,7 +13,7 @@ use proto::socket::{ConversationState, Entry};
 use crate::domain::Visibility;
 use crate::domain::conversation::Head;
 use crate::sequencer::routes::Routes;
-use crate::store::{EntryRange, Store, StoreError};
+use crate::store::{BUCKET_SIZE, EntryRange, Store, StoreError};
 
 /// Entries of a page.
 pub const DEFAULT_LIMIT: u32 = 50;
@@ -19,6 +21,9 @@ pub const MAX_LIMIT: u32 = 100;
 /// Conversations asked for at once.
 pub const MAX_IDS: usize = 100;
 pub const MAX_HEAD_IDS: usize = 1_000;
+/// Entries counted at once: ten buckets.
+const MAX_COUNTED: u64 = 10 * BUCKET_SIZE;
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Conversations read side by side for one call.
 const CONCURRENCY: usize = 8;
 
@@ -47,6 +52,15 @@ pub struct Page {
 pub struct Summary {
     pub state: ConversationState,
     pub last_entry: Option<Entry>,
+}
+
+/// Who wrote how many messages on which day.
+#[derive(Debug)]
+pub struct Counted {
+    /// By day (since 1970-01-01, UTC) and sender.
+    pub messages: BTreeMap<(u32, UserId), u32>,
+    pub through_number: u64,
+    pub head: Head,
 }
 
 /// The reader's side of the message service.
@@ -113,6 +127,36 @@ impl History {
             covered_from,
             covered_to,
             state,
+        })
+    }
+
+    /// Counts the messages above a number, as far as one call goes. Deleted ones were written too.
+    ///
+    /// # Errors
+    /// `conversation_unknown`, `unavailable`.
+    pub async fn count_messages(
+        &self,
+        conversation: ConversationId,
+        after: u64,
+    ) -> Result<Counted, Problem> {
+        let head = self
+            .store
+            .head(conversation)
+            .await?
+            .ok_or_else(conversation_unknown)?;
+        let through_number = head.last_number.min(after.saturating_add(MAX_COUNTED));
+        let numbers: Vec<u64> = (after.saturating_add(1)..=through_number).collect();
+        let mut messages = BTreeMap::new();
+        for stored in self.store.entries(conversation, &numbers).await? {
+            if let Some(sender) = stored.countable_sender {
+                let day = stored.entry.time_unix_ms.max(0) / DAY_MS;
+                *messages.entry((day as u32, sender)).or_insert(0) += 1;
+            }
+        }
+        Ok(Counted {
+            messages,
+            through_number: through_number.max(after),
+            head,
         })
     }
 

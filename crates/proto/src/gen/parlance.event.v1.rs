@@ -56,7 +56,10 @@ pub struct MembershipChange {
     pub version: u64,
     #[prost(bytes = "vec", tag = "2")]
     pub actor: ::prost::alloc::vec::Vec<u8>,
-    #[prost(oneof = "membership_change::Change", tags = "3, 4, 5")]
+    #[prost(
+        oneof = "membership_change::Change",
+        tags = "3, 4, 5, 6, 7, 8, 10, 9, 11, 12"
+    )]
     pub change: ::core::option::Option<membership_change::Change>,
 }
 /// Nested message and enum types in `MembershipChange`.
@@ -65,16 +68,66 @@ pub mod membership_change {
     pub struct Created {
         #[prost(bytes = "vec", repeated, tag = "1")]
         pub members: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+        /// Empty in a one-to-one.
+        #[prost(bytes = "vec", tag = "2")]
+        pub owner: ::prost::alloc::vec::Vec<u8>,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Joined {
         #[prost(bytes = "vec", tag = "1")]
         pub user: ::prost::alloc::vec::Vec<u8>,
+        /// Unspecified: member.
+        #[prost(enumeration = "super::Role", tag = "2")]
+        pub role: i32,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Left {
         #[prost(bytes = "vec", tag = "1")]
         pub user: ::prost::alloc::vec::Vec<u8>,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Renamed {
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct RoleChanged {
+        #[prost(bytes = "vec", tag = "1")]
+        pub user: ::prost::alloc::vec::Vec<u8>,
+        #[prost(enumeration = "super::Role", tag = "2")]
+        pub role: i32,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct PictureChanged {
+        #[prost(string, tag = "1")]
+        pub picture: ::prost::alloc::string::String,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct HistoryOpened {
+        #[prost(bytes = "vec", tag = "1")]
+        pub user: ::prost::alloc::vec::Vec<u8>,
+        /// The first number that the member may see from now on.
+        #[prost(uint64, tag = "2")]
+        pub from_number: u64,
+    }
+    /// In a one-to-one, where neither may write while one blocks the other. Nobody is told.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct BlockChanged {
+        #[prost(bytes = "vec", tag = "1")]
+        pub blocker: ::prost::alloc::vec::Vec<u8>,
+        #[prost(enumeration = "super::Block", tag = "2")]
+        pub block: i32,
+    }
+    /// The group is gone, and nobody is in it.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Deleted {}
+    /// A member's own settings; told to that member's devices.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct SettingsChanged {
+        #[prost(bytes = "vec", tag = "1")]
+        pub user: ::prost::alloc::vec::Vec<u8>,
+        #[prost(uint64, tag = "2")]
+        pub settings_version: u64,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Change {
@@ -84,6 +137,23 @@ pub mod membership_change {
         Joined(Joined),
         #[prost(message, tag = "5")]
         Left(Left),
+        /// These have a number, like the three above.
+        #[prost(message, tag = "6")]
+        Renamed(Renamed),
+        #[prost(message, tag = "7")]
+        RoleChanged(RoleChanged),
+        #[prost(message, tag = "8")]
+        PictureChanged(PictureChanged),
+        #[prost(message, tag = "10")]
+        HistoryOpened(HistoryOpened),
+        /// These have none.
+        #[prost(message, tag = "9")]
+        BlockChanged(BlockChanged),
+        #[prost(message, tag = "11")]
+        SettingsChanged(SettingsChanged),
+        /// Like `left` by everybody; has a number.
+        #[prost(message, tag = "12")]
+        Deleted(Deleted),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -92,6 +162,67 @@ pub struct MoveReadMark {
     pub reader: ::prost::alloc::vec::Vec<u8>,
     #[prost(uint64, tag = "2")]
     pub number: u64,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Role {
+    Unspecified = 0,
+    Member = 1,
+    Admin = 2,
+    Owner = 3,
+}
+impl Role {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ROLE_UNSPECIFIED",
+            Self::Member => "ROLE_MEMBER",
+            Self::Admin => "ROLE_ADMIN",
+            Self::Owner => "ROLE_OWNER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ROLE_UNSPECIFIED" => Some(Self::Unspecified),
+            "ROLE_MEMBER" => Some(Self::Member),
+            "ROLE_ADMIN" => Some(Self::Admin),
+            "ROLE_OWNER" => Some(Self::Owner),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Block {
+    Unspecified = 0,
+    Set = 1,
+    Lifted = 2,
+}
+impl Block {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "BLOCK_UNSPECIFIED",
+            Self::Set => "BLOCK_SET",
+            Self::Lifted => "BLOCK_LIFTED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "BLOCK_UNSPECIFIED" => Some(Self::Unspecified),
+            "BLOCK_SET" => Some(Self::Set),
+            "BLOCK_LIFTED" => Some(Self::Lifted),
+            _ => None,
+        }
+    }
 }
 /// What one batch of the log has for one reader of deliveries.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -31,9 +31,13 @@ pub async fn servers() -> &'static TestServers {
 
 /// Servers that no other test uses.
 pub async fn own_servers() -> TestServers {
-    Box::pin(TestServers::start(&[Server::Kafka, Server::Postgres]))
-        .await
-        .unwrap()
+    Box::pin(TestServers::start(&[
+        Server::Kafka,
+        Server::Postgres,
+        Server::Redis,
+    ]))
+    .await
+    .unwrap()
 }
 
 pub struct Suite {
@@ -90,11 +94,14 @@ impl Suite {
         config.tokens = people.settings();
         config.identity = identities.settings("conversation");
         config.database.url = linked_url.as_str().into();
+        config.redis.url = servers.redis().url().as_str().into();
         config.kafka.brokers = servers.kafka().brokers();
         config.kafka.log_partitions = 4;
         config.kafka.deliveries_partitions = 4;
         config.kafka.message_partition_base = 2;
         config.relay.poll_interval_ms = 100;
+        config.reports.count_after_ms = 0;
+        config.reports.poll_interval_ms = 100;
 
         let account = Account::default();
         let account_link = serve(

@@ -191,7 +191,7 @@ impl Membership {
             Some(membership_change::Change::Left(left)) => {
                 MembershipEvent::Left(UserId::from_slice(&left.user)?)
             }
-            None => return Ok(None),
+            Some(_) | None => return Ok(None),
         };
         Ok(Some(Self {
             version: record.version,

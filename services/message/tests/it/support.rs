@@ -141,6 +141,7 @@ impl TestLog {
             members[0],
             membership_change::Change::Created(membership_change::Created {
                 members: members.iter().map(UserId::to_vec).collect(),
+                owner: Vec::new(),
             }),
         );
     }
@@ -150,6 +151,7 @@ impl TestLog {
             user,
             membership_change::Change::Joined(membership_change::Joined {
                 user: user.to_vec(),
+                role: 0,
             }),
         );
     }
