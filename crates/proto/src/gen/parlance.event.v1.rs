@@ -4,7 +4,7 @@ pub struct LogRecord {
     /// Who waits for the outcome; absent: nobody.
     #[prost(message, optional, tag = "1")]
     pub origin: ::core::option::Option<Origin>,
-    #[prost(oneof = "log_record::Change", tags = "2, 3, 4")]
+    #[prost(oneof = "log_record::Change", tags = "2, 3, 4, 5, 6, 7")]
     pub change: ::core::option::Option<log_record::Change>,
 }
 /// Nested message and enum types in `LogRecord`.
@@ -16,7 +16,13 @@ pub mod log_record {
         #[prost(message, tag = "3")]
         Membership(super::MembershipChange),
         #[prost(message, tag = "4")]
-        Read(super::MoveReadMark),
+        Marks(super::MoveMarks),
+        #[prost(message, tag = "5")]
+        ChangeMessage(super::ChangeMessage),
+        #[prost(message, tag = "6")]
+        MarkUnread(super::MarkUnread),
+        #[prost(message, tag = "7")]
+        Hide(super::HideEntry),
     }
 }
 /// A waiter on one partition of the deliveries topic.
@@ -56,10 +62,7 @@ pub struct MembershipChange {
     pub version: u64,
     #[prost(bytes = "vec", tag = "2")]
     pub actor: ::prost::alloc::vec::Vec<u8>,
-    #[prost(
-        oneof = "membership_change::Change",
-        tags = "3, 4, 5, 6, 7, 8, 10, 9, 11, 12"
-    )]
+    #[prost(oneof = "membership_change::Change", tags = "3, 4, 5, 6, 7, 8, 10, 9, 11")]
     pub change: ::core::option::Option<membership_change::Change>,
 }
 /// Nested message and enum types in `MembershipChange`.
@@ -118,9 +121,6 @@ pub mod membership_change {
         #[prost(enumeration = "super::Block", tag = "2")]
         pub block: i32,
     }
-    /// The group is gone, and nobody is in it.
-    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-    pub struct Deleted {}
     /// A member's own settings; told to that member's devices.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct SettingsChanged {
@@ -151,13 +151,52 @@ pub mod membership_change {
         BlockChanged(BlockChanged),
         #[prost(message, tag = "11")]
         SettingsChanged(SettingsChanged),
-        /// Like `left` by everybody; has a number.
-        #[prost(message, tag = "12")]
-        Deleted(Deleted),
+    }
+}
+/// Moves a member's marks up; 0 leaves one where it is. What was read was delivered.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MoveMarks {
+    #[prost(bytes = "vec", tag = "1")]
+    pub reader: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub read_number: u64,
+    #[prost(uint64, tag = "3")]
+    pub delivered_number: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    pub sender: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub client_message_id: ::prost::alloc::vec::Vec<u8>,
+    /// Number of the message that is changed.
+    #[prost(uint64, tag = "3")]
+    pub number: u64,
+    /// Made by whoever produced the record; the first accepted record's one stays.
+    #[prost(bytes = "vec", tag = "7")]
+    pub change_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(oneof = "change_message::Change", tags = "4, 5, 6")]
+    pub change: ::core::option::Option<change_message::Change>,
+}
+/// Nested message and enum types in `ChangeMessage`.
+pub mod change_message {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Change {
+        #[prost(message, tag = "4")]
+        Edit(super::super::super::socket::v1::Edit),
+        #[prost(message, tag = "5")]
+        Delete(super::super::super::socket::v1::Delete),
+        #[prost(message, tag = "6")]
+        React(super::super::super::socket::v1::React),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct MoveReadMark {
+pub struct MarkUnread {
+    #[prost(bytes = "vec", tag = "1")]
+    pub reader: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HideEntry {
     #[prost(bytes = "vec", tag = "1")]
     pub reader: ::prost::alloc::vec::Vec<u8>,
     #[prost(uint64, tag = "2")]
@@ -230,7 +269,7 @@ pub struct DeliveryBatch {
     #[prost(message, repeated, tag = "1")]
     pub deliveries: ::prost::alloc::vec::Vec<Delivery>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Delivery {
     /// Recipients that may have sockets here: 16 bytes each, one after the other.
     #[prost(bytes = "vec", tag = "1")]
@@ -238,12 +277,12 @@ pub struct Delivery {
     /// The waiter that this resolves, if it is of this boot.
     #[prost(message, optional, tag = "2")]
     pub origin: ::core::option::Option<Origin>,
-    #[prost(oneof = "delivery::Event", tags = "3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "delivery::Event", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub event: ::core::option::Option<delivery::Event>,
 }
 /// Nested message and enum types in `Delivery`.
 pub mod delivery {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Event {
         #[prost(message, tag = "3")]
         Entry(super::super::super::socket::v1::Entry),
@@ -260,6 +299,12 @@ pub mod delivery {
         /// noted may be missing there.
         #[prost(message, tag = "8")]
         ResyncAll(super::ResyncAll),
+        #[prost(message, tag = "9")]
+        Receipt(super::super::super::socket::v1::Receipt),
+        #[prost(message, tag = "10")]
+        Hidden(super::super::super::socket::v1::Hidden),
+        #[prost(message, tag = "11")]
+        SettingsChanged(super::super::super::socket::v1::SettingsChanged),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
