@@ -426,6 +426,7 @@ impl MessageInternalService for Log {
                         head_countable_total: 5,
                         read_number: 3,
                         unread_count: 2,
+                        ..ConversationState::default()
                     }),
                     last_entry: Some(Entry {
                         conversation_id,
