@@ -89,6 +89,13 @@ impl Notes {
     /// When librdkafka says that the consumer is of no use any more.
     pub async fn run(self, stopping: CancellationToken) -> anyhow::Result<()> {
         self.consumer.subscribe(&[LOG_TOPIC])?;
+        let ended = self.follow(&stopping).await;
+        // Leaving the group asks the broker, which may be away.
+        tokio::task::spawn_blocking(move || drop(self.consumer)).await?;
+        ended
+    }
+
+    async fn follow(&self, stopping: &CancellationToken) -> anyhow::Result<()> {
         let mut batch = Batch::default();
         loop {
             let full = batch.fill(&self.consumer);
@@ -98,7 +105,9 @@ impl Notes {
             }
             let written: Vec<Pending> = batch.written();
             let mut failures = 0_u32;
-            while let Err(error) = self.activity.note(&written).await {
+            while !written.is_empty()
+                && let Err(error) = self.activity.note(&written).await
+            {
                 failures = failures.saturating_add(1);
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,

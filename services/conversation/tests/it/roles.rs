@@ -1,5 +1,6 @@
 //! Who may do what in a group: every cell of the table in `docs/groups.md`.
 
+use futures_util::future::join_all;
 use ids::{ConversationId, FileId, UserId};
 use proto::conversation::{ChangeGroupRequest, MemberRole, SetRoleRequest};
 use proto::event::Role;
@@ -221,42 +222,40 @@ const TABLE: &[Row] = &[
     }),
 ];
 
+/// What is wrong with a cell.
+async fn cell(suite: &Suite, (what, allowed, call): &Row, who: Who) -> Option<String> {
+    let cast = Cast::of(suite).await;
+    let actor = match who {
+        Who::Owner => &cast.owner,
+        Who::Admin => &cast.admin,
+        Who::Member => &cast.member,
+        Who::Removed => &cast.removed,
+        Who::Stranger => &cast.stranger,
+    };
+    let (method, path, body) = call(&cast, actor.user);
+    let before = cast.state(suite).await;
+    let (status, answer) = suite.call(actor, method, &path, body).await;
+    let expected = match who {
+        _ if allowed.contains(&who) => None,
+        // Whoever left gets the answer of then.
+        Who::Removed if *what == "leave" => None,
+        Who::Removed | Who::Stranger => Some((StatusCode::NOT_FOUND, "conversation_unknown")),
+        _ => Some((StatusCode::FORBIDDEN, "role_insufficient")),
+    };
+    let right = match expected {
+        None => status.is_success(),
+        Some(refusal) => (status, code(&answer)) == refusal && cast.state(suite).await == before,
+    };
+    (!right).then(|| format!("{who:?}: {what}: {status} {answer}"))
+}
+
 #[tokio::test]
 async fn every_role_may_what_the_table_says_and_nothing_else() {
     let suite = Suite::start().await;
     let mut faults = Vec::new();
-    for (what, allowed, call) in TABLE {
-        for who in EVERYBODY {
-            let cast = Cast::of(&suite).await;
-            let actor = match who {
-                Who::Owner => &cast.owner,
-                Who::Admin => &cast.admin,
-                Who::Member => &cast.member,
-                Who::Removed => &cast.removed,
-                Who::Stranger => &cast.stranger,
-            };
-            let (method, path, body) = call(&cast, actor.user);
-            let before = cast.state(&suite).await;
-            let (status, answer) = suite.call(actor, method, &path, body).await;
-            let expected = match who {
-                _ if allowed.contains(&who) => None,
-                // Whoever left gets the answer of then.
-                Who::Removed if *what == "leave" => None,
-                Who::Removed | Who::Stranger => {
-                    Some((StatusCode::NOT_FOUND, "conversation_unknown"))
-                }
-                _ => Some((StatusCode::FORBIDDEN, "role_insufficient")),
-            };
-            let right = match expected {
-                None => status.is_success(),
-                Some(refusal) => {
-                    (status, code(&answer)) == refusal && cast.state(&suite).await == before
-                }
-            };
-            if !right {
-                faults.push(format!("{who:?}: {what}: {status} {answer}"));
-            }
-        }
+    for row in TABLE {
+        let cells = EVERYBODY.map(|who| cell(&suite, row, who));
+        faults.extend(join_all(cells).await.into_iter().flatten());
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     suite.stop().await;
