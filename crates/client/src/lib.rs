@@ -38,10 +38,10 @@ pub use conversations::{
     Conversation, ConversationDetails, ConversationKind, ConversationPage, ConversationSummary,
     Member, MemberRole,
 };
-pub use engine::{ConnectionState, Draft, Standing, Update};
+pub use engine::{ConnectionState, Draft, MessageChange, Standing, Submission, Update};
 pub use error::{Error, FieldProblem, Refusal, Result};
 pub use files::{Download, File, Upload};
-pub use messages::{EntryPage, Position};
+pub use messages::{EntryPage, MemberReceipt, Position, Revision};
 pub use session::{SendError, Session, SessionOptions, Updates};
 pub use tokens::{Credentials, OpenVault, Vault};
 
