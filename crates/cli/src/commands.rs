@@ -288,7 +288,8 @@ async fn send(
     draft: &Draft,
 ) -> Result<()> {
     let id = client.new_client_message_id();
-    let accepted = until_answered(async || client.send_message(conversation, id, draft).await).await?;
+    let accepted =
+        until_answered(async || client.send_message(conversation, id, draft).await).await?;
     out.print(&accepted, || format!("Sent as #{}.", accepted.number));
     Ok(())
 }

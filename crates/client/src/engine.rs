@@ -233,7 +233,9 @@ pub enum Input {
         number: u64,
     },
     /// The person wants it to look unread.
-    MarkUnread { conversation: ConversationId },
+    MarkUnread {
+        conversation: ConversationId,
+    },
     /// The person doesn't want to see an entry any more.
     Hide {
         conversation: ConversationId,
@@ -1152,6 +1154,10 @@ impl Engine {
             }
             if sending && self.marks_hold_until <= now {
                 conversation.pump_marks(now, id, out);
+            }
+            if !conversation.lacks_hidden() {
+                // Live frames have told the rest meanwhile.
+                conversation.hidden_gap.forget_retry();
             }
             let due = match conversation.hidden_gap {
                 Gap::Idle => true,

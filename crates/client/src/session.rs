@@ -19,8 +19,8 @@ use tokio::time::Instant;
 use crate::api::Client;
 use crate::connection::{Connection, Format, Incoming};
 use crate::engine::{
-    Action, Config, Draft, Engine, FetchFailure, Input, MessageChange, OpenFailure, Page, Submission,
-    Token, Update,
+    Action, Config, Draft, Engine, FetchFailure, Input, MessageChange, OpenFailure, Page,
+    Submission, Token, Update,
 };
 use crate::error::Error;
 use crate::messages::Position;

@@ -354,9 +354,7 @@ impl Checker {
                 body,
             } => {
                 let what = Submitted::Edit(target, body);
-                talks
-                    .of(c)
-                    .send(world, line, t, d, cmid, what, Via::Socket);
+                talks.of(c).send(world, line, t, d, cmid, what, Via::Socket);
                 self.pending.insert(op, Pending::Send { d, c, cmid, line });
             }
             What::Delete {
@@ -367,9 +365,7 @@ impl Checker {
                 target,
             } => {
                 let what = Submitted::Delete(target);
-                talks
-                    .of(c)
-                    .send(world, line, t, d, cmid, what, Via::Socket);
+                talks.of(c).send(world, line, t, d, cmid, what, Via::Socket);
                 self.pending.insert(op, Pending::Send { d, c, cmid, line });
             }
             What::React {
@@ -380,9 +376,7 @@ impl Checker {
                 target,
             } => {
                 let what = Submitted::React(target);
-                talks
-                    .of(c)
-                    .send(world, line, t, d, cmid, what, Via::Socket);
+                talks.of(c).send(world, line, t, d, cmid, what, Via::Socket);
                 self.pending.insert(op, Pending::Send { d, c, cmid, line });
             }
             What::MarkRead { op, d, c, n } => {

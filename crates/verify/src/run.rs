@@ -483,7 +483,9 @@ impl<S: Iterator<Item = Step>> Talking<'_, S> {
                 let talk = &stage.talks[talk];
                 let owns = talk.name.is_some() && talk.first_members[0] == by.0;
                 let targets = match change {
-                    MessageChange::AddReaction(_) | MessageChange::RemoveReaction(_) => Targets::Any,
+                    MessageChange::AddReaction(_) | MessageChange::RemoveReaction(_) => {
+                        Targets::Any
+                    }
                     MessageChange::Delete if owns => Targets::Any,
                     _ => Targets::Own,
                 };

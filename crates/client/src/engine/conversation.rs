@@ -328,9 +328,6 @@ impl Conversation {
         if !newer {
             return;
         }
-        if state.marked_unread {
-            self.marks.is_marked_unread();
-        }
         self.hidden_count = self.hidden_count.max(state.hidden_count);
         while self
             .own
@@ -350,12 +347,7 @@ impl Conversation {
         self.tell_standing(id, before, out);
     }
 
-    fn tell_standing(
-        &self,
-        id: ConversationId,
-        before: Option<Standing>,
-        out: &mut Vec<Action>,
-    ) {
+    fn tell_standing(&self, id: ConversationId, before: Option<Standing>, out: &mut Vec<Action>) {
         if let Some(standing) = self.standing().filter(|standing| Some(*standing) != before) {
             tell(
                 out,
@@ -434,10 +426,7 @@ impl Conversation {
     }
 
     pub(super) fn want_read(&mut self, number: u64) {
-        let is_marked = self
-            .state
-            .as_ref()
-            .is_some_and(|state| state.marked_unread);
+        let is_marked = self.state.as_ref().is_some_and(|state| state.marked_unread);
         self.marks.want_read(number, self.read(), is_marked);
     }
 

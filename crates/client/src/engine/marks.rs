@@ -1,7 +1,7 @@
 //! What the person's device tells of the person in one conversation: how far it has got and how far they
 //! have read, that it is to look unread, what is hidden. None of it has an answer of its own, and all of it
-//! may come twice. So it is sent again on the next connection unless the server shows that it has it, or
-//! the connection outlived it by [`SETTLED_AFTER_MS`] and a heartbeat.
+//! may come twice. So it is sent again on the next connection unless the server's state shows it, or the
+//! connection outlived it by [`SETTLED_AFTER_MS`] and a heartbeat.
 
 use std::collections::BTreeMap;
 
@@ -78,13 +78,6 @@ impl Marks {
         self.delivered_due = None;
     }
 
-    /// The server shows the mark of `want_unread`.
-    pub(super) fn is_marked_unread(&mut self) {
-        if let Some((Look::Unread, _)) = self.look {
-            self.look = None;
-        }
-    }
-
     pub(super) fn is_hidden(&mut self, number: u64) {
         self.hides.remove(&number);
     }
@@ -136,7 +129,7 @@ impl Marks {
                 }),
                 Look::ReadTo(number) => client_frame::Frame::MarkRead(MarkRead {
                     conversation_id: conversation_id(),
-                    number: *number,
+                    number: (*number).min(server.head),
                 }),
             });
         }

@@ -92,11 +92,7 @@ impl Outbox {
     /// Adds something at the end; what is there already stays where it is.
     pub(super) fn push(&mut self, id: ClientMessageId, what: Submission, attempts: u32) {
         if self.queue.iter().rev().all(|pending| pending.id != id) {
-            self.queue.push_back(Pending {
-                id,
-                what,
-                attempts,
-            });
+            self.queue.push_back(Pending { id, what, attempts });
         }
     }
 

@@ -139,7 +139,10 @@ impl Log {
     }
 
     fn countable(&self) -> u64 {
-        self.entries.iter().filter(|entry| Self::is_message(entry)).count() as u64
+        self.entries
+            .iter()
+            .filter(|entry| Self::is_message(entry))
+            .count() as u64
     }
 
     fn is_deleted_as_of(&self, target: u64, head: u64) -> bool {
@@ -230,8 +233,9 @@ struct Screen {
 /// The server's end of a connection.
 #[derive(Default)]
 struct Peer {
-    to_client: VecDeque<server_frame::Frame>,
-    to_server: VecDeque<client_frame::Frame>,
+    /// Each with the time at which it was sent.
+    to_client: VecDeque<(u64, server_frame::Frame)>,
+    to_server: VecDeque<(u64, client_frame::Frame)>,
     sent: u64,
     greeted: bool,
     refusing: HashSet<String>,
@@ -317,7 +321,7 @@ impl World {
                 // A frame for a connection that is gone goes nowhere.
                 Action::Transmit(frame) => {
                     if let Some(peer) = &mut self.peer {
-                        peer.to_server.push_back(frame);
+                        peer.to_server.push_back((self.now, frame));
                     }
                 }
                 Action::RenewToken => unreachable!("tokens last"),
@@ -359,8 +363,8 @@ impl World {
                 let log = &self.logs[&conversation];
                 let screen = self.screens.entry(conversation).or_default();
                 // A page of history leaves out what is hidden.
-                let expected = (screen.last + 1..entry.number)
-                    .find(|number| !log.hidden.contains(number));
+                let expected =
+                    (screen.last + 1..entry.number).find(|number| !log.hidden.contains(number));
                 assert_eq!(expected, None, "#{} out of order", entry.number);
                 assert!(entry.number > screen.last, "shown again");
                 let stored = &log.entries[entry.number as usize - 1];
@@ -399,11 +403,10 @@ impl World {
                     delivered.max(read) <= screen.last.max(self.logs[&conversation].head()),
                     "a receipt of nothing"
                 );
-                let held = (1..=delivered.max(read))
-                    .find(|number| {
-                        !screen.numbers.contains(number)
-                            && !self.logs[&conversation].hidden.contains(number)
-                    });
+                let held = (1..=delivered.max(read)).find(|number| {
+                    !screen.numbers.contains(number)
+                        && !self.logs[&conversation].hidden.contains(number)
+                });
                 assert_eq!(held, None, "a receipt before its message");
                 assert!(
                     delivered >= screen.receipt.0
@@ -425,7 +428,10 @@ impl World {
                 conversation,
                 version,
             } => {
-                self.screens.entry(conversation).or_default().settings_version = version;
+                self.screens
+                    .entry(conversation)
+                    .or_default()
+                    .settings_version = version;
             }
             Update::Refused {
                 client_message_id,
@@ -441,7 +447,8 @@ impl World {
             let log = &self.logs[&conversation];
             let right = log.unread_as_of(standing.head, standing.read, standing.hidden);
             // Which of what was deleted was hidden before is known a moment after the count of it.
-            if self.screens.entry(conversation).or_default().hidden.len() as u64 >= standing.hidden {
+            if self.screens.entry(conversation).or_default().hidden.len() as u64 >= standing.hidden
+            {
                 assert_eq!(standing.unread, right, "{standing:?}");
             }
             self.screens.entry(conversation).or_default().standing = standing;
@@ -477,7 +484,10 @@ impl World {
             change: Some(change),
         };
         if by == ME
-            && let Some(id) = entry.change.as_ref().and_then(|change| change.client_message_id())
+            && let Some(id) = entry
+                .change
+                .as_ref()
+                .and_then(|change| change.client_message_id())
         {
             log.ids.insert(id.to_owned(), Some(number));
         }
@@ -498,7 +508,14 @@ impl World {
     /// The person's own marks move; the version grows if anything did.
     fn move_marks(&mut self, conversation: ConversationId, change: impl FnOnce(&mut Log)) {
         let log = self.logs.get_mut(&conversation).unwrap();
-        let marks = |log: &Log| (log.read, log.delivered, log.is_marked_unread, log.hidden.len());
+        let marks = |log: &Log| {
+            (
+                log.read,
+                log.delivered,
+                log.is_marked_unread,
+                log.hidden.len(),
+            )
+        };
         let before = marks(log);
         change(log);
         if marks(log) != before {
@@ -522,7 +539,13 @@ impl World {
     }
 
     /// A change of the nth message that still can be changed so by this person.
-    fn wish(&self, conversation: ConversationId, by: UserId, nth: usize, kind: Kind) -> Option<u64> {
+    fn wish(
+        &self,
+        conversation: ConversationId,
+        by: UserId,
+        nth: usize,
+        kind: Kind,
+    ) -> Option<u64> {
         let log = &self.logs[&conversation];
         let possible: Vec<u64> = (1..=log.head())
             .filter(|number| {
@@ -549,12 +572,12 @@ impl World {
     fn push(&mut self, frame: server_frame::Frame) {
         if let Some(peer) = self.peer.as_mut().filter(|peer| peer.greeted) {
             peer.sent += 1;
-            peer.to_client.push_back(frame);
+            peer.to_client.push_back((self.now, frame));
         }
     }
 
     fn take(&mut self, refuse: bool) {
-        let Some(frame) = self
+        let Some((_, frame)) = self
             .peer
             .as_mut()
             .and_then(|peer| peer.to_server.pop_front())
@@ -589,7 +612,10 @@ impl World {
             }
             client_frame::Frame::MarkRead(mark) => {
                 let id = ConversationId::parse(&mark.conversation_id).unwrap();
-                assert!(mark.number <= self.logs[&id].head(), "a mark above the head");
+                assert!(
+                    mark.number <= self.logs[&id].head(),
+                    "a mark above the head"
+                );
                 self.move_marks(id, |log| {
                     log.is_marked_unread &= mark.number < log.read;
                     log.read = log.read.max(mark.number);
@@ -627,7 +653,9 @@ impl World {
         }
         let peer = self.peer.as_mut().unwrap();
         peer.greeted = true;
-        peer.to_client.extend(frames);
+        let now = self.now;
+        peer.to_client
+            .extend(frames.into_iter().map(|frame| (now, frame)));
     }
 
     /// Takes a message, or with `change` a change of one.
@@ -696,25 +724,39 @@ impl World {
     }
 
     fn deliver(&mut self) {
-        if let Some(frame) = self
+        let Some((sent_at, frame)) = self
             .peer
             .as_mut()
             .and_then(|peer| peer.to_client.pop_front())
-        {
-            self.give(Input::Frame(frame));
+        else {
+            return;
+        };
+        // What vouches for marks is not old news.
+        if is_heartbeat(&frame) && sent_at + 1_000 < self.now {
+            return;
         }
+        self.give(Input::Frame(frame));
     }
 
     fn heartbeat(&mut self) {
-        let cursor = self.changes.len().to_string();
+        // A gateway that lives has taken what came some seconds ago.
+        while self.peer.as_ref().is_some_and(|peer| {
+            peer.greeted
+                && peer
+                    .to_server
+                    .front()
+                    .is_some_and(|(sent_at, _)| sent_at + 4_000 <= self.now)
+        }) {
+            self.take(false);
+        }
+        let (now, cursor) = (self.now, self.changes.len().to_string());
         if let Some(peer) = self.peer.as_mut().filter(|peer| peer.greeted) {
-            let frames_sent = peer.sent;
-            peer.to_client
-                .push_back(server_frame::Frame::Heartbeat(Heartbeat {
-                    frames_sent,
-                    cursor,
-                    server_time_unix_ms: 0,
-                }));
+            let heartbeat = server_frame::Frame::Heartbeat(Heartbeat {
+                frames_sent: peer.sent,
+                cursor,
+                server_time_unix_ms: 0,
+            });
+            peer.to_client.push_back((now, heartbeat));
         }
     }
 
@@ -829,7 +871,10 @@ impl World {
             }
             Step::IRead(index) => {
                 let conversation = self.conversation(index);
-                let number = self.screens.get(&conversation).map_or(0, |screen| screen.last);
+                let number = self
+                    .screens
+                    .get(&conversation)
+                    .map_or(0, |screen| screen.last);
                 if number > 0 {
                     self.looks.insert(conversation, false);
                 }
@@ -845,7 +890,10 @@ impl World {
             }
             Step::IHide(index, nth) => {
                 let conversation = self.conversation(index);
-                let shown = self.screens.get(&conversation).map(|screen| &screen.numbers);
+                let shown = self
+                    .screens
+                    .get(&conversation)
+                    .map(|screen| &screen.numbers);
                 if let Some(number) =
                     shown.and_then(|shown| shown.get(nth % shown.len().max(1)).copied())
                 {
@@ -881,7 +929,11 @@ impl World {
                 if let Some(peer) = &mut self.peer
                     && peer.to_client.len() > 1
                     // A count is worth something only where frames before and after it stay there.
-                    && !peer.to_client.iter().take(2).any(is_heartbeat)
+                    && !peer
+                        .to_client
+                        .iter()
+                        .take(2)
+                        .any(|(_, frame)| is_heartbeat(frame))
                 {
                     peer.to_client.swap(0, 1);
                 }
@@ -902,13 +954,13 @@ impl World {
                 }
             }
             Step::Draining => {
+                let now = self.now;
                 if let Some(peer) = self.peer.as_mut().filter(|peer| peer.greeted) {
-                    peer.to_client.push_back(server_frame::Frame::Closing(
-                        proto::socket::Closing {
-                            reconnect_after_ms: 300,
-                            reason: String::new(),
-                        },
-                    ));
+                    let closing = server_frame::Frame::Closing(proto::socket::Closing {
+                        reconnect_after_ms: 300,
+                        reason: String::new(),
+                    });
+                    peer.to_client.push_back((now, closing));
                 }
             }
             Step::Read(index) => self.job(index, true),

@@ -503,9 +503,12 @@ impl Talk {
         let edits = self.edits.get(&n);
         let is_what_was_sent = match (&entry.is, sent.what) {
             (Change::Message { body: None, .. }, Submitted::Message(_)) => true,
-            (Change::Message { body: Some(body), .. }, Submitted::Message(first)) => {
-                *body == first || edits.is_some_and(|edits| edits.contains(body))
-            }
+            (
+                Change::Message {
+                    body: Some(body), ..
+                },
+                Submitted::Message(first),
+            ) => *body == first || edits.is_some_and(|edits| edits.contains(body)),
             (Change::Edited { target, body, .. }, Submitted::Edit(asked, text)) => {
                 *target == asked && body.is_none_or(|body| body == text)
             }
@@ -812,7 +815,9 @@ impl Talk {
             ReceiptKind::Delivered if n > got => {
                 let invariant = Invariant::ReceiptBeforeDelivery;
                 world.findings.add(invariant, clues, || {
-                    format!("{d} is told that {from} has got {c} up to #{n}; their devices have #{got}")
+                    format!(
+                        "{d} is told that {from} has got {c} up to #{n}; their devices have #{got}"
+                    )
                 });
             }
             _ => {}

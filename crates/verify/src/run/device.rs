@@ -76,7 +76,6 @@ pub enum Targets {
     Any,
 }
 
-
 /// A message, or a change of one, without an answer.
 #[derive(Clone)]
 pub struct Waiting {
@@ -173,15 +172,19 @@ impl DeviceActor {
     /// Hands a message to the session.
     pub fn send(&self, conversation: ConversationId, c: Conversation, draft: Draft) {
         let d = self.d;
-        self.submit(conversation, Submission::Message(draft.clone()), |op, cmid| What::Send {
-            op,
-            d,
-            c,
-            cmid,
-            body: body(&draft.text, &[]),
-            via: Via::Socket,
-            files: Vec::new(),
-        });
+        self.submit(
+            conversation,
+            Submission::Message(draft.clone()),
+            |op, cmid| What::Send {
+                op,
+                d,
+                c,
+                cmid,
+                body: body(&draft.text, &[]),
+                via: Via::Socket,
+                files: Vec::new(),
+            },
+        );
     }
 
     /// Hands a change of one of the latest messages to the session, if there is one; `pick` says which.
