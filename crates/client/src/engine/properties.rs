@@ -211,6 +211,12 @@ impl Log {
         messages
     }
 
+    /// Whether a page leaves the entry out. A change belongs to its message.
+    fn is_left_out(&self, number: u64) -> bool {
+        let change = self.entries[number as usize - 1].change.as_ref();
+        self.hidden.contains(&number) && change.and_then(entry::Change::target).is_none()
+    }
+
     fn author(&self, number: u64) -> Option<&str> {
         let entry = self.entries.get((number as usize).checked_sub(1)?)?;
         Self::is_message(entry).then_some(entry.actor_id.as_str())
@@ -784,7 +790,7 @@ impl World {
                 let covered_to = (after + PAGE as u64).min(log.head()).max(after);
                 let page = Page {
                     entries: (after + 1..=covered_to)
-                        .filter(|number| !log.hidden.contains(number))
+                        .filter(|number| !log.is_left_out(*number))
                         .map(|number| log.as_it_is_now(number))
                         .collect(),
                     covered_to,
