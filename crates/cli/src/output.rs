@@ -163,6 +163,7 @@ pub fn line(entry: &Entry, names: &Names) -> String {
             opened.from_number,
             names.of(&opened.user_id)
         ),
+        Some(entry::Change::GroupDeleted(_)) => format!("* {actor} deleted the group"),
         None => "* something that this version doesn't know".to_owned(),
     };
     format!("#{} {} {what}", entry.number, time(entry.time_unix_ms))
