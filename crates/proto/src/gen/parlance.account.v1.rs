@@ -105,6 +105,44 @@ pub struct CheckSessionResponse {
     #[prost(bool, tag = "1")]
     pub active: bool,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPresenceAccessRequest {
+    #[prost(string, repeated, tag = "1")]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetPresenceAccessResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub people: ::prost::alloc::vec::Vec<PresenceAccess>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PresenceAccess {
+    #[prost(string, tag = "1")]
+    pub user_id: ::prost::alloc::string::String,
+    /// Whether presence may be shown to the caller.
+    #[prost(bool, tag = "2")]
+    pub visible: bool,
+    /// Whether one of the two blocks the other: no typing passes either.
+    #[prost(bool, tag = "3")]
+    pub blocked: bool,
+    /// 0: not known.
+    #[prost(int64, tag = "4")]
+    pub last_seen_unix_ms: i64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NoteLastSeenRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub people: ::prost::alloc::vec::Vec<LastSeen>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LastSeen {
+    #[prost(string, tag = "1")]
+    pub user_id: ::prost::alloc::string::String,
+    #[prost(int64, tag = "2")]
+    pub unix_ms: i64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoteLastSeenResponse {}
 /// Generated client implementations.
 pub mod account_service_client {
     #![allow(
@@ -980,6 +1018,68 @@ pub mod account_internal_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// What the settings, contacts and blocks of people let the person whose token is in `authorization` see of
+        /// them, and when they were last seen. Whether they share a conversation is not asked here. At most 500;
+        /// unknown ids are left out.
+        pub async fn get_presence_access(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetPresenceAccessRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPresenceAccessResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.account.v1.AccountInternalService/GetPresenceAccess",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.account.v1.AccountInternalService",
+                        "GetPresenceAccess",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Keeps when people were last connected; never moves back, unknown ids are ignored. Idempotent. At most 500.
+        pub async fn note_last_seen(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NoteLastSeenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NoteLastSeenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.account.v1.AccountInternalService/NoteLastSeen",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.account.v1.AccountInternalService",
+                        "NoteLastSeen",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1001,6 +1101,24 @@ pub mod account_internal_service_server {
             request: tonic::Request<super::CheckSessionRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CheckSessionResponse>,
+            tonic::Status,
+        >;
+        /// What the settings, contacts and blocks of people let the person whose token is in `authorization` see of
+        /// them, and when they were last seen. Whether they share a conversation is not asked here. At most 500;
+        /// unknown ids are left out.
+        async fn get_presence_access(
+            &self,
+            request: tonic::Request<super::GetPresenceAccessRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPresenceAccessResponse>,
+            tonic::Status,
+        >;
+        /// Keeps when people were last connected; never moves back, unknown ids are ignored. Idempotent. At most 500.
+        async fn note_last_seen(
+            &self,
+            request: tonic::Request<super::NoteLastSeenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NoteLastSeenResponse>,
             tonic::Status,
         >;
     }
@@ -1116,6 +1234,104 @@ pub mod account_internal_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CheckSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.account.v1.AccountInternalService/GetPresenceAccess" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetPresenceAccessSvc<T: AccountInternalService>(pub Arc<T>);
+                    impl<
+                        T: AccountInternalService,
+                    > tonic::server::UnaryService<super::GetPresenceAccessRequest>
+                    for GetPresenceAccessSvc<T> {
+                        type Response = super::GetPresenceAccessResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetPresenceAccessRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccountInternalService>::get_presence_access(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetPresenceAccessSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.account.v1.AccountInternalService/NoteLastSeen" => {
+                    #[allow(non_camel_case_types)]
+                    struct NoteLastSeenSvc<T: AccountInternalService>(pub Arc<T>);
+                    impl<
+                        T: AccountInternalService,
+                    > tonic::server::UnaryService<super::NoteLastSeenRequest>
+                    for NoteLastSeenSvc<T> {
+                        type Response = super::NoteLastSeenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NoteLastSeenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccountInternalService>::note_last_seen(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NoteLastSeenSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -119,6 +119,44 @@ pub struct CheckMemberResponse {
     #[prost(bool, tag = "1")]
     pub member: bool,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAudienceRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    /// Most members to be told; 1 to 500.
+    #[prost(uint32, tag = "2")]
+    pub max_members: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAudienceResponse {
+    /// All members, the caller among them; none if there are more than `max_members`.
+    #[prost(string, repeated, tag = "1")]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FilterCoMembersRequest {
+    #[prost(string, repeated, tag = "1")]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FilterCoMembersResponse {
+    #[prost(string, repeated, tag = "1")]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListCoMembersRequest {
+    /// The last id of the page before; empty: the first page.
+    #[prost(string, tag = "1")]
+    pub after_user_id: ::prost::alloc::string::String,
+    /// 1 to 500.
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListCoMembersResponse {
+    #[prost(string, repeated, tag = "1")]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ConversationKind {
@@ -1138,6 +1176,98 @@ pub mod conversation_internal_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The members of a conversation that the caller is in, unless there are more than a hint is told to.
+        /// NOT_FOUND when the person whose token is in `authorization` isn't a member.
+        pub async fn get_audience(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetAudienceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAudienceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationInternalService/GetAudience",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationInternalService",
+                        "GetAudience",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Those of the given people who are in a conversation with the person whose token is in `authorization`. At
+        /// most 500.
+        pub async fn filter_co_members(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FilterCoMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FilterCoMembersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationInternalService/FilterCoMembers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationInternalService",
+                        "FilterCoMembers",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Everybody who is in a conversation with the person whose token is in `authorization`, ordered by user id.
+        pub async fn list_co_members(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListCoMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCoMembersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationInternalService/ListCoMembers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationInternalService",
+                        "ListCoMembers",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1160,6 +1290,32 @@ pub mod conversation_internal_service_server {
             request: tonic::Request<super::CheckMemberRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CheckMemberResponse>,
+            tonic::Status,
+        >;
+        /// The members of a conversation that the caller is in, unless there are more than a hint is told to.
+        /// NOT_FOUND when the person whose token is in `authorization` isn't a member.
+        async fn get_audience(
+            &self,
+            request: tonic::Request<super::GetAudienceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAudienceResponse>,
+            tonic::Status,
+        >;
+        /// Those of the given people who are in a conversation with the person whose token is in `authorization`. At
+        /// most 500.
+        async fn filter_co_members(
+            &self,
+            request: tonic::Request<super::FilterCoMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FilterCoMembersResponse>,
+            tonic::Status,
+        >;
+        /// Everybody who is in a conversation with the person whose token is in `authorization`, ordered by user id.
+        async fn list_co_members(
+            &self,
+            request: tonic::Request<super::ListCoMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCoMembersResponse>,
             tonic::Status,
         >;
     }
@@ -1275,6 +1431,155 @@ pub mod conversation_internal_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CheckMemberSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationInternalService/GetAudience" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetAudienceSvc<T: ConversationInternalService>(pub Arc<T>);
+                    impl<
+                        T: ConversationInternalService,
+                    > tonic::server::UnaryService<super::GetAudienceRequest>
+                    for GetAudienceSvc<T> {
+                        type Response = super::GetAudienceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetAudienceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationInternalService>::get_audience(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetAudienceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationInternalService/FilterCoMembers" => {
+                    #[allow(non_camel_case_types)]
+                    struct FilterCoMembersSvc<T: ConversationInternalService>(
+                        pub Arc<T>,
+                    );
+                    impl<
+                        T: ConversationInternalService,
+                    > tonic::server::UnaryService<super::FilterCoMembersRequest>
+                    for FilterCoMembersSvc<T> {
+                        type Response = super::FilterCoMembersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FilterCoMembersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationInternalService>::filter_co_members(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FilterCoMembersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationInternalService/ListCoMembers" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListCoMembersSvc<T: ConversationInternalService>(pub Arc<T>);
+                    impl<
+                        T: ConversationInternalService,
+                    > tonic::server::UnaryService<super::ListCoMembersRequest>
+                    for ListCoMembersSvc<T> {
+                        type Response = super::ListCoMembersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListCoMembersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationInternalService>::list_co_members(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListCoMembersSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
