@@ -593,6 +593,8 @@ impl Engine {
                     },
                 );
             }
+            // Hints, which are in no count.
+            Frame::Typing(_) | Frame::Presence(_) => {}
             Frame::Resync(_) => {
                 self.compare_heads(now);
                 if std::mem::take(&mut self.caught_up) {

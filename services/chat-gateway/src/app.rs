@@ -1,5 +1,6 @@
 //! What is built once, and shared by all sockets.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,6 +10,8 @@ use clock::Clock;
 use governor::clock::Clock as _;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use ids::{BootId, SessionId, UserId};
+use problem::{Kind, Problem};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,12 +19,18 @@ pub use auth::Person;
 
 use crate::config::{self, Config};
 use crate::domain::currency::Currency;
+use crate::domain::last_seen::LastSeen;
 use crate::domain::marks::Marks;
+use crate::domain::presence::Watches;
 use crate::domain::registry::{Left, Registry};
+use crate::domain::typing::Typists;
+use crate::events::hints::Hints;
 use crate::events::log::{Log, LogParts};
 use crate::metrics::Metrics;
 use crate::peers::Peers;
-use crate::store::registrations::{Registrar, Registrations};
+use crate::store::presence::Presences;
+use crate::store::registrations::{Consequences, Registrar, Registrations};
+use crate::typing::{self, Hint};
 
 /// An open socket's handle.
 pub type Connection = crate::domain::connection::Connection<Person>;
@@ -38,6 +47,13 @@ pub struct App {
     pub currency: Currency,
     pub log: Log,
     pub marks: Arc<Marks>,
+    pub typists: Typists,
+    /// To those who tell others of it; dropped when it is full.
+    pub typing: mpsc::Sender<Hint>,
+    pub hints: Hints,
+    pub watches: Watches<Person>,
+    pub presences: Presences,
+    pub last_seen: Arc<LastSeen>,
     pub peers: Peers,
     pub verifier: TokenVerifier,
     pub identity: ServiceIdentity,
@@ -45,16 +61,27 @@ pub struct App {
     /// Owned tasks of sockets.
     pub tasks: TaskTracker,
     limiter: DefaultKeyedRateLimiter<UserId>,
+    questions: DefaultKeyedRateLimiter<UserId>,
     next_number: AtomicU64,
     open: AtomicUsize,
     /// Cancelled when no socket is taken in any more.
     pub draining: CancellationToken,
 }
 
+/// What [`App::new`] makes besides: each is run by a task of its own.
+pub struct Workers {
+    pub registrar: Registrar,
+    pub typing: mpsc::Receiver<Hint>,
+}
+
+/// What a person may ask about others, and tell them, in a second, and at once. Each costs calls of peers.
+const QUESTIONS_PER_SECOND: NonZeroU32 = NonZeroU32::new(4).expect("not zero");
+const QUESTIONS_BURST: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
+
 impl App {
     /// # Errors
     /// When a setting can't be used. Nothing is connected here.
-    pub fn new(config: &Config) -> anyhow::Result<(Arc<Self>, Registrar)> {
+    pub fn new(config: &Config) -> anyhow::Result<(Arc<Self>, Workers)> {
         config.check()?;
         let clock = Clock::system();
         let boot = BootId::generate(&clock);
@@ -62,14 +89,25 @@ impl App {
         let partition = settings.ordinal;
         let metrics = Metrics::default();
         let registry = Arc::new(Registry::default());
+        let hints = Hints::new(
+            kafka::hints_producer(&config.kafka, &format!("chat-gateway-{partition}-hints"))?,
+            metrics.clone(),
+        );
+        let last_seen = Arc::new(LastSeen::default());
+        let lease = Duration::from_millis(settings.lease_ms);
         let (registrations, registrar) = Registrations::new(
             config.redis.url.expose(),
             partition,
             boot,
-            Duration::from_millis(settings.lease_ms),
+            lease,
             registry.clone(),
+            Consequences {
+                hints: hints.clone(),
+                last_seen: last_seen.clone(),
+            },
             metrics.clone(),
         )?;
+        let (typing, typing_hints) = mpsc::channel(typing::QUEUE);
         let marks = Arc::new(Marks::default());
         let log = Log::new(
             kafka::producer(
@@ -98,19 +136,32 @@ impl App {
             boot,
             partition,
             registry,
+            presences: Presences::new(&registrations, lease),
             registrations,
             currency: Currency::default(),
             log,
             marks,
+            typists: Typists::default(),
+            typing,
+            hints,
+            watches: Watches::default(),
+            last_seen,
             metrics,
             tasks: TaskTracker::new(),
             limiter: RateLimiter::keyed(quota),
+            questions: RateLimiter::keyed(
+                Quota::per_second(QUESTIONS_PER_SECOND).allow_burst(QUESTIONS_BURST),
+            ),
             next_number: AtomicU64::new(1),
             open: AtomicUsize::new(0),
             draining: CancellationToken::new(),
             settings,
         };
-        Ok((Arc::new(app), registrar))
+        let workers = Workers {
+            registrar,
+            typing: typing_hints,
+        };
+        Ok((Arc::new(app), workers))
     }
 
     /// A number for a new connection, unique within this boot.
@@ -128,10 +179,25 @@ impl App {
             .map_err(|too_early| too_early.wait_time_from(self.limiter.clock().now()))
     }
 
-    /// Forgets rates of people who are quiet.
+    /// Counts a question about others, or a hint to them.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn admit_question(&self, user: UserId) -> Result<(), Problem> {
+        self.questions.check_key(&user).map_err(|too_early| {
+            let wait = too_early.wait_time_from(self.questions.clock().now());
+            Problem::new(Kind::RateLimited, "rate_limited", "Too many: slow down.")
+                .with_retry_after(wait)
+        })
+    }
+
+    /// Forgets rates of people who are quiet, and who typed.
     pub fn forget_rates(&self) {
-        self.limiter.retain_recent();
-        self.limiter.shrink_to_fit();
+        for limiter in [&self.limiter, &self.questions] {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+        self.typists.forget(self.clock.unix_ms());
     }
 
     /// Ends a login session here; returns how many sockets that closes.
@@ -158,6 +224,7 @@ impl App {
 
     /// Takes a closed connection out; its user's lease goes with the last one.
     pub fn forget(&self, connection: &Connection) {
+        self.watches.forget(connection);
         if self.registry.remove(connection) == Left::None {
             self.registrations.unregister(connection.user);
         }

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::SinkExt as _;
-use ids::{ClientMessageId, ConnectionId, ConversationId, MessageId};
+use ids::{ClientMessageId, ConnectionId, ConversationId, MessageId, UserId};
 use problem::{Kind, Problem};
-use proto::socket::{Error, Heartbeat, Hello, MarkRead, Send, Welcome, client_frame, server_frame};
+use proto::socket::{
+    Error, Heartbeat, Hello, MarkRead, Send, WatchPresence, Welcome, client_frame, server_frame,
+};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite;
 
@@ -21,11 +23,14 @@ use crate::app::{App, Connection, OpenSocket, Person};
 use crate::domain::close::Close;
 use crate::domain::connection::{NewConnection, Registration};
 use crate::domain::frame::{Format, Outgoing, Unreadable};
+use crate::domain::presence::MAX_WATCHED;
 use crate::domain::queue::{Item, Writer};
 use crate::domain::send::{Attempt, Draft, RETRY_AFTER, try_again};
+use crate::domain::typing::Typing;
 use crate::events::log::Sender;
 use crate::metrics::Metrics;
 use crate::peers::Membership;
+use crate::typing::Hint;
 
 /// How long a client may take to read the reason of a close.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -196,7 +201,7 @@ fn message(outgoing: &Outgoing, format: Format) -> Message {
     }
 }
 
-fn error_frame(code: &str, detail: &str, frame: &str) -> server_frame::Frame {
+pub fn error_frame(code: &str, detail: &str, frame: &str) -> server_frame::Frame {
     server_frame::Frame::Error(Error {
         code: code.to_owned(),
         detail: detail.to_owned(),
@@ -270,6 +275,24 @@ enum Next {
     Renew(Hello),
     /// Ask whether the sender is a member, then send.
     AskMembership(Box<Draft>),
+}
+
+/// What is wrong with a frame: a code and a detail.
+type Fault = (&'static str, &'static str);
+
+const CONVERSATION_ID_INVALID: Fault =
+    ("conversation_id_invalid", "This is not a conversation id.");
+const TOO_MANY_FRAMES: Fault = ("rate_limited", "Too many frames: slow down.");
+
+/// For frames that are answered only if something is wrong with them.
+fn accepted_or_error(outcome: Result<(), Fault>, frame: &str) -> Next {
+    match outcome {
+        Ok(()) => Next::Read,
+        Err((code, detail)) => {
+            Metrics::refused(code);
+            Next::Answer(error_frame(code, detail, frame))
+        }
+    }
 }
 
 /// An open, welcomed socket.
@@ -392,13 +415,15 @@ impl Socket<'_> {
             }
             Ok(client_frame::Frame::MarkRead(mark)) => {
                 metrics.marks_in.increment(1);
-                match self.mark_read(&mark) {
-                    Ok(()) => Next::Read,
-                    Err((code, detail)) => {
-                        Metrics::refused(code);
-                        Next::Answer(error_frame(code, detail, "mark_read"))
-                    }
-                }
+                accepted_or_error(self.mark_read(&mark), "mark_read")
+            }
+            Ok(client_frame::Frame::Typing(typing)) => {
+                metrics.typings_in.increment(1);
+                accepted_or_error(self.type_in(&typing), "typing")
+            }
+            Ok(client_frame::Frame::WatchPresence(watch)) => {
+                metrics.watches_in.increment(1);
+                accepted_or_error(self.watch_presence(&watch), "watch_presence")
             }
             Ok(client_frame::Frame::Ping(_)) => {
                 metrics.pings_in.increment(1);
@@ -513,13 +538,59 @@ impl Socket<'_> {
         Next::Answer(server_frame::Frame::Refused(refused))
     }
 
+    /// A hint for the other members. Whether the sender is one is found out later.
+    fn type_in(&self, typing: &proto::socket::Typing) -> Result<(), Fault> {
+        let (app, connection) = (self.app, self.connection);
+        let Ok(conversation) = ConversationId::parse(&typing.conversation_id) else {
+            return Err(CONVERSATION_ID_INVALID);
+        };
+        let Ok(typing) = Typing::parse(&typing.state) else {
+            let detail = "A state of typing is `started` or `stopped`.";
+            return Err(("typing_state_invalid", detail));
+        };
+        if app.admit_frame(connection.user).is_err() {
+            return Err(TOO_MANY_FRAMES);
+        }
+        let typist = (connection.user, conversation);
+        if !app.typists.note(typist, typing, app.clock.unix_ms()) {
+            return Ok(());
+        }
+        if app.admit_question(connection.user).is_err() {
+            return Err(TOO_MANY_FRAMES);
+        }
+        let hint = Hint {
+            connection: connection.clone(),
+            conversation,
+            typing,
+        };
+        if app.typing.try_send(hint).is_err() {
+            app.metrics.hints_dropped.increment(1);
+        }
+        Ok(())
+    }
+
+    fn watch_presence(&self, watch: &WatchPresence) -> Result<(), Fault> {
+        if watch.user_ids.len() > MAX_WATCHED {
+            return Err(("too_many_ids", "At most 100 people at once."));
+        }
+        let users = watch.user_ids.iter().map(|id| UserId::parse(id));
+        let Ok(users) = users.collect::<Result<Vec<_>, _>>() else {
+            return Err(("user_id_invalid", "One of the ids is none of a person."));
+        };
+        if self.app.admit_question(self.connection.user).is_err() {
+            return Err(TOO_MANY_FRAMES);
+        }
+        self.app.watches.ask(self.connection, users);
+        Ok(())
+    }
+
     /// Whether a mark is anybody's to move is for the log to say.
-    fn mark_read(&self, mark: &MarkRead) -> Result<(), (&'static str, &'static str)> {
+    fn mark_read(&self, mark: &MarkRead) -> Result<(), Fault> {
         let Ok(conversation) = ConversationId::parse(&mark.conversation_id) else {
-            return Err(("conversation_id_invalid", "This is not a conversation id."));
+            return Err(CONVERSATION_ID_INVALID);
         };
         if self.app.admit_frame(self.connection.user).is_err() {
-            return Err(("rate_limited", "Too many frames: slow down."));
+            return Err(TOO_MANY_FRAMES);
         }
         let reader = (self.connection.user, conversation);
         let now = self.app.clock.unix_ms();

@@ -10,9 +10,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use events::{DELIVERIES_TOPIC, Delivery, DeliveryBatch, delivery, unpack_users};
 use futures_util::FutureExt as _;
-use ids::SessionId;
+use ids::{ConversationId, SessionId};
 use proto::Message as _;
 use proto::socket::server_frame::Frame;
+use proto::socket::{Entry, MemberTyping, entry};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _};
@@ -188,6 +189,7 @@ fn deliver(app: &App, delivery: Delivery, round: &mut Round<Person>) {
     let mut users: &[u8] = &delivery.users;
     let frame = match delivery.event {
         Some(delivery::Event::Entry(entry)) => {
+            note_membership(app, &entry);
             let age_ms = app.clock.unix_ms() as i64 - entry.time_unix_ms;
             app.metrics
                 .stamp_to_queue
@@ -213,6 +215,11 @@ fn deliver(app: &App, delivery: Delivery, round: &mut Round<Person>) {
             resync_all(app, &all.reason);
             return;
         }
+        Some(delivery::Event::Typing(typing)) => return hint_typing(app, users, typing, round),
+        Some(delivery::Event::PresenceChanged(changed)) => {
+            app.watches.changed(unpack_users(&changed.users));
+            return;
+        }
         // From a newer version.
         None => return,
     };
@@ -222,6 +229,42 @@ fn deliver(app: &App, delivery: Delivery, round: &mut Round<Person>) {
         waiter,
         round,
     );
+}
+
+/// Hints follow a change of membership at once.
+fn note_membership(app: &App, entry: &Entry) {
+    let Ok(conversation) = entry.conversation_id.parse::<ConversationId>() else {
+        return;
+    };
+    let audiences = &app.peers.audiences;
+    match &entry.change {
+        Some(entry::Change::Joined(joined)) => {
+            if let Ok(user) = joined.user_id.parse() {
+                audiences.joined(conversation, user);
+            }
+        }
+        Some(entry::Change::Left(left)) => {
+            if let Ok(user) = left.user_id.parse() {
+                audiences.left(conversation, user);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn hint_typing(app: &App, users: &[u8], typing: MemberTyping, round: &mut Round<Person>) {
+    // One that waited long says nothing about now.
+    if !app.currency.is_current() {
+        return;
+    }
+    let Ok(conversation) = typing.conversation_id.parse() else {
+        return;
+    };
+    // It may have been on its way when somebody left.
+    let audiences = &app.peers.audiences;
+    let users = unpack_users(users).filter(|user| !audiences.has_left(conversation, *user));
+    let event = Arc::new(Outgoing::from(Frame::Typing(typing)));
+    app.registry.deliver(&event, users, None, round);
 }
 
 fn resync_all(app: &App, reason: &str) {
