@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use events::{HideEntry, LogRecord, MarkUnread, log_record};
 use futures_util::SinkExt as _;
 use ids::{ClientMessageId, ConnectionId, ConversationId, MessageId, UserId};
 use problem::{Kind, Problem};
 use proto::socket::{
-    Error, Heartbeat, Hello, MarkRead, Send, WatchPresence, Welcome, client_frame, server_frame,
+    Error, Heartbeat, Hello, Refused, WatchPresence, Welcome, client_frame, server_frame,
 };
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite;
@@ -23,11 +24,12 @@ use crate::app::{App, Connection, OpenSocket, Person};
 use crate::domain::close::Close;
 use crate::domain::connection::{NewConnection, Registration};
 use crate::domain::frame::{Format, Outgoing, Unreadable};
+use crate::domain::marks::{Reached, Reader};
 use crate::domain::presence::MAX_WATCHED;
 use crate::domain::queue::{Item, Writer};
 use crate::domain::send::{Attempt, Draft, RETRY_AFTER, try_again};
 use crate::domain::typing::Typing;
-use crate::events::log::Sender;
+use crate::events::log::{Sender, not_taken};
 use crate::metrics::Metrics;
 use crate::peers::Membership;
 use crate::typing::Hint;
@@ -277,22 +279,10 @@ enum Next {
     AskMembership(Box<Draft>),
 }
 
-/// What is wrong with a frame: a code and a detail.
-type Fault = (&'static str, &'static str);
-
-const CONVERSATION_ID_INVALID: Fault =
-    ("conversation_id_invalid", "This is not a conversation id.");
-const TOO_MANY_FRAMES: Fault = ("rate_limited", "Too many frames: slow down.");
-
-/// For frames that are answered only if something is wrong with them.
-fn accepted_or_error(outcome: Result<(), Fault>, frame: &str) -> Next {
-    match outcome {
-        Ok(()) => Next::Read,
-        Err((code, detail)) => {
-            Metrics::refused(code);
-            Next::Answer(error_frame(code, detail, frame))
-        }
-    }
+/// For a frame that is answered only if something is wrong with it.
+fn refuse_frame(code: &str, detail: &str, frame: &str) -> Next {
+    Metrics::refused(code);
+    Next::Answer(error_frame(code, detail, frame))
 }
 
 /// An open, welcomed socket.
@@ -411,19 +401,37 @@ impl Socket<'_> {
         match decode(self.connection.format, received) {
             Ok(client_frame::Frame::Send(send)) => {
                 metrics.sends_in.increment(1);
-                self.send(send)
+                self.submit(Draft::of_send(send, self.app.clock.unix_ms()))
+            }
+            Ok(client_frame::Frame::Change(change)) => {
+                metrics.changes_in.increment(1);
+                self.submit(Draft::of_change(change, self.app.clock.unix_ms()))
             }
             Ok(client_frame::Frame::MarkRead(mark)) => {
                 metrics.marks_in.increment(1);
-                accepted_or_error(self.mark_read(&mark), "mark_read")
+                let reached = Reached::read(mark.number);
+                self.mark("mark_read", &mark.conversation_id, reached)
+            }
+            Ok(client_frame::Frame::MarkDelivered(mark)) => {
+                metrics.marks_in.increment(1);
+                let reached = Reached::delivered(mark.number);
+                self.mark("mark_delivered", &mark.conversation_id, reached)
+            }
+            Ok(client_frame::Frame::MarkUnread(mark)) => {
+                metrics.marks_in.increment(1);
+                self.mark_unread(&mark.conversation_id)
+            }
+            Ok(client_frame::Frame::Hide(hide)) => {
+                metrics.changes_in.increment(1);
+                self.hide(&hide.conversation_id, hide.number)
             }
             Ok(client_frame::Frame::Typing(typing)) => {
                 metrics.typings_in.increment(1);
-                accepted_or_error(self.type_in(&typing), "typing")
+                self.type_in(&typing.conversation_id, &typing.state)
             }
             Ok(client_frame::Frame::WatchPresence(watch)) => {
                 metrics.watches_in.increment(1);
-                accepted_or_error(self.watch_presence(&watch), "watch_presence")
+                self.watch_presence(&watch)
             }
             Ok(client_frame::Frame::Ping(_)) => {
                 metrics.pings_in.increment(1);
@@ -465,10 +473,10 @@ impl Socket<'_> {
         self.write(VecDeque::from([item])).await
     }
 
-    /// Checks a message and puts it on its way to the log. Its number comes back as a delivery.
-    fn send(&self, send: Send) -> Next {
+    /// Puts a message, or a change of one, on its way to the log. Its number comes back as a delivery.
+    fn submit(&self, parsed: Result<Draft, Box<Refused>>) -> Next {
         let (app, connection) = (self.app, self.connection);
-        let draft = match Draft::parse(send, app.clock.unix_ms()) {
+        let draft = match parsed {
             Ok(draft) => Box::new(draft),
             Err(refused) => {
                 Metrics::refused(&refused.code);
@@ -539,67 +547,139 @@ impl Socket<'_> {
     }
 
     /// A hint for the other members. Whether the sender is one is found out later.
-    fn type_in(&self, typing: &proto::socket::Typing) -> Result<(), Fault> {
-        let (app, connection) = (self.app, self.connection);
-        let Ok(conversation) = ConversationId::parse(&typing.conversation_id) else {
-            return Err(CONVERSATION_ID_INVALID);
+    fn type_in(&self, conversation_id: &str, state: &str) -> Next {
+        let (app, connection, frame) = (self.app, self.connection, "typing");
+        let typist = match self.reader(frame, conversation_id) {
+            Ok(reader) => reader,
+            Err(answer) => return answer,
         };
-        let Ok(typing) = Typing::parse(&typing.state) else {
+        let Ok(typing) = Typing::parse(state) else {
             let detail = "A state of typing is `started` or `stopped`.";
-            return Err(("typing_state_invalid", detail));
+            return refuse_frame("typing_state_invalid", detail, frame);
         };
-        if app.admit_frame(connection.user).is_err() {
-            return Err(TOO_MANY_FRAMES);
-        }
-        let typist = (connection.user, conversation);
         if !app.typists.note(typist, typing, app.clock.unix_ms()) {
-            return Ok(());
+            return Next::Read;
         }
-        if app.admit_question(connection.user).is_err() {
-            return Err(TOO_MANY_FRAMES);
+        if let Err(problem) = app.admit_question(connection.user) {
+            return refuse_frame(&problem.code, &problem.detail, frame);
         }
         let hint = Hint {
             connection: connection.clone(),
-            conversation,
+            conversation: typist.1,
             typing,
         };
         if app.typing.try_send(hint).is_err() {
             app.metrics.hints_dropped.increment(1);
         }
-        Ok(())
+        Next::Read
     }
 
-    fn watch_presence(&self, watch: &WatchPresence) -> Result<(), Fault> {
+    fn watch_presence(&self, watch: &WatchPresence) -> Next {
+        let frame = "watch_presence";
         if watch.user_ids.len() > MAX_WATCHED {
-            return Err(("too_many_ids", "At most 100 people at once."));
+            return refuse_frame("too_many_ids", "At most 100 people at once.", frame);
         }
         let users = watch.user_ids.iter().map(|id| UserId::parse(id));
         let Ok(users) = users.collect::<Result<Vec<_>, _>>() else {
-            return Err(("user_id_invalid", "One of the ids is none of a person."));
+            return refuse_frame(
+                "user_id_invalid",
+                "One of these is no id of a person.",
+                frame,
+            );
         };
-        if self.app.admit_question(self.connection.user).is_err() {
-            return Err(TOO_MANY_FRAMES);
+        if let Err(problem) = self.app.admit_question(self.connection.user) {
+            return refuse_frame(&problem.code, &problem.detail, frame);
         }
         self.app.watches.ask(self.connection, users);
-        Ok(())
+        Next::Read
     }
 
     /// Whether a mark is anybody's to move is for the log to say.
-    fn mark_read(&self, mark: &MarkRead) -> Result<(), Fault> {
-        let Ok(conversation) = ConversationId::parse(&mark.conversation_id) else {
-            return Err(CONVERSATION_ID_INVALID);
+    fn mark(&self, frame: &'static str, conversation_id: &str, reached: Reached) -> Next {
+        let reader = match self.reader(frame, conversation_id) {
+            Ok(reader) => reader,
+            Err(answer) => return answer,
         };
-        if self.app.admit_frame(self.connection.user).is_err() {
-            return Err(TOO_MANY_FRAMES);
-        }
-        let reader = (self.connection.user, conversation);
         let now = self.app.clock.unix_ms();
-        if self.app.marks.note(reader, mark.number, now)
-            && self.app.log.append_mark(reader, mark.number).is_err()
+        if self.app.marks.note(reader, reached, now)
+            && self.app.log.append_marks(reader, reached).is_err()
         {
-            self.app.marks.put_back(reader, mark.number, now);
+            self.app.marks.put_back(reader, reached, now);
         }
-        Ok(())
+        Next::Read
+    }
+
+    fn mark_unread(&self, conversation_id: &str) -> Next {
+        let frame = "mark_unread";
+        let reader = match self.reader(frame, conversation_id) {
+            Ok(reader) => reader,
+            Err(answer) => return answer,
+        };
+        // What was read before comes before: later it would take the mark off again.
+        let now = self.app.clock.unix_ms();
+        if let Some(reached) = self.app.marks.take_waiting(reader, now)
+            && self.app.log.append_marks(reader, reached).is_err()
+        {
+            self.app.marks.put_back(reader, reached, now);
+            return self.not_taken(frame);
+        }
+        let reader_id = reader.0.to_vec();
+        let change = log_record::Change::MarkUnread(MarkUnread { reader: reader_id });
+        self.append_frame(frame, reader.1, change)
+    }
+
+    fn hide(&self, conversation_id: &str, number: u64) -> Next {
+        let frame = "hide";
+        match self.reader(frame, conversation_id) {
+            Ok((user, conversation)) => {
+                let reader = user.to_vec();
+                let change = log_record::Change::Hide(HideEntry { reader, number });
+                self.append_frame(frame, conversation, change)
+            }
+            Err(answer) => answer,
+        }
+    }
+
+    /// Whose marks a frame is about, if it may be heard now.
+    fn reader(&self, frame: &'static str, conversation_id: &str) -> Result<Reader, Next> {
+        let fault = match ConversationId::parse(conversation_id) {
+            Ok(conversation) => {
+                if self.app.admit_frame(self.connection.user).is_ok() {
+                    return Ok((self.connection.user, conversation));
+                }
+                ("rate_limited", "Too many frames: slow down.")
+            }
+            Err(_) => ("conversation_id_invalid", "This is not a conversation id."),
+        };
+        Metrics::refused(fault.0);
+        Err(Next::Answer(error_frame(fault.0, fault.1, frame)))
+    }
+
+    /// Appends what has no outbox: the client hears of a failure and may ask again.
+    fn append_frame(
+        &self,
+        frame: &'static str,
+        conversation: ConversationId,
+        change: log_record::Change,
+    ) -> Next {
+        let record = LogRecord {
+            // Nobody waits: the new state comes to all sockets of the reader.
+            origin: None,
+            change: Some(change),
+        };
+        let sender = Sender::Frame {
+            connection: self.connection.clone(),
+            frame,
+        };
+        match self.app.log.append(conversation, &record, sender) {
+            Ok(()) => Next::Read,
+            Err(_full) => self.not_taken(frame),
+        }
+    }
+
+    fn not_taken(&self, frame: &str) -> Next {
+        Metrics::refused("retry");
+        Next::Answer(server_frame::Frame::Error(not_taken(frame)))
     }
 }
 
