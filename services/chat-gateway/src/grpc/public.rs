@@ -11,7 +11,7 @@ use proto::gateway::{
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
-use crate::http::presence::{parse_cursor, parse_users};
+use crate::http::{parse_cursor, parse_users};
 use crate::presence;
 
 struct Public(Arc<App>);

@@ -1,7 +1,7 @@
 //! REST and the WebSocket's upgrade. A handler extracts, calls, maps.
 
 mod connections;
-pub mod presence;
+mod presence;
 mod socket;
 
 use std::sync::Arc;
@@ -15,6 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+
+pub use presence::{parse_cursor, parse_users};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(

@@ -11,10 +11,6 @@ pub struct CoMembers {
 }
 
 impl CoMembers {
-    fn client(&self) -> CoMemberInternalServiceClient<tonic::transport::Channel> {
-        CoMemberInternalServiceClient::new(self.peer.channel())
-    }
-
     /// Those of `others`, at most 500, who are in any conversation with the person.
     ///
     /// # Errors
@@ -31,7 +27,8 @@ impl CoMembers {
             user_ids: others.iter().map(UserId::to_string).collect(),
         };
         let request = self.peer.request(request, Some(person));
-        let answer = self.client().filter_co_members(request).await;
+        let mut peer = CoMemberInternalServiceClient::new(self.peer.channel());
+        let answer = peer.filter_co_members(request).await;
         users(answer.map(|answer| answer.into_inner().user_ids))
     }
 
@@ -50,7 +47,8 @@ impl CoMembers {
             limit,
         };
         let request = self.peer.request(request, Some(person));
-        let answer = self.client().list_co_members(request).await;
+        let mut peer = CoMemberInternalServiceClient::new(self.peer.channel());
+        let answer = peer.list_co_members(request).await;
         users(answer.map(|answer| answer.into_inner().user_ids))
     }
 }
