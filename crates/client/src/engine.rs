@@ -414,11 +414,9 @@ impl Engine {
                     next = next.min(at);
                 }
                 // What can't be done now, whenever it is due, waits for what stands in its way.
-                let (sending, fetching) = (live.return_at.is_none(), self.fetches < MAX_FETCHES);
+                let fetching = self.fetches < MAX_FETCHES;
                 for conversation in self.busy.iter().filter_map(|id| self.conversations.get(id)) {
-                    if sending {
-                        next = next.min(conversation.outbox.deadline());
-                    }
+                    next = next.min(conversation.outbox.deadline());
                     if let Gap::Retry { at } = conversation.gap
                         && fetching
                     {
@@ -920,24 +918,20 @@ impl Engine {
 
     /// Does what can be done now: sends, fetches, compares, and says when nothing is left.
     fn work(&mut self, now: u64, out: &mut Vec<Action>) {
-        let (sending, resuming) = match &self.link {
-            Link::Live(live) => (live.return_at.is_none(), live.resuming_until.is_some()),
-            _ => return,
-        };
+        let Link::Live(live) = &self.link else { return };
+        let resuming = live.resuming_until.is_some();
         let (mut behind, mut gave_up) = (false, false);
         let mut idle = Vec::new();
         for &id in &self.busy {
             let Some(conversation) = self.conversations.get_mut(&id) else {
                 continue;
             };
-            if sending {
-                conversation.outbox.pump(now, id, &self.config, out);
-                if let Some(number) = conversation.read_to_send() {
-                    out.push(Action::Transmit(client_frame::Frame::MarkRead(MarkRead {
-                        conversation_id: id.to_string(),
-                        number,
-                    })));
-                }
+            conversation.outbox.pump(now, id, &self.config, out);
+            if let Some(number) = conversation.read_to_send() {
+                out.push(Action::Transmit(client_frame::Frame::MarkRead(MarkRead {
+                    conversation_id: id.to_string(),
+                    number,
+                })));
             }
             if conversation.gap_size() > self.config.max_gap {
                 conversation.give_up(id, self.me, None, out);

@@ -103,6 +103,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Suite> {
         client: web::dist(),
         build: false,
         links: Links::Direct,
+        dynamodb: DynamoDb::Emulator,
         environment: Vec::new(),
     })
     .await
