@@ -143,7 +143,12 @@ impl Shared {
         Fate::Refused
     }
 
-    async fn forward(&self, uri: &Uri, headers: &HeaderMap, body: Bytes) -> anyhow::Result<Response> {
+    async fn forward(
+        &self,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> anyhow::Result<Response> {
         let mut request = Request::post(format!("{}{uri}", self.target));
         for (name, value) in headers {
             // Of another body, or of this connection.
@@ -274,13 +279,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_share_is_hit() {
-        let throttle = Throttle::start("http://127.0.0.1:1".to_owned()).await.unwrap();
+        let throttle = Throttle::start("http://127.0.0.1:1".to_owned())
+            .await
+            .unwrap();
         throttle.set_permille(300);
         for _ in 0..1_000 {
             throttle.shared.fate("BatchWriteItem");
         }
         let Throttled { refused, halved } = throttle.throttled();
-        assert!((295..=305).contains(&(refused + halved)), "{refused} {halved}");
+        assert!(
+            (295..=305).contains(&(refused + halved)),
+            "{refused} {halved}"
+        );
         assert!(refused > 100 && halved > 100, "{refused} {halved}");
     }
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use local_stack::servers::Durability;
-use local_stack::suite::{Links, Options as SuiteOptions, Suite};
+use local_stack::suite::{DynamoDb, Links, Options as SuiteOptions, Suite};
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use verify::check::{Limits, Verdict};

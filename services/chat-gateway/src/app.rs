@@ -1,5 +1,6 @@
 //! What is built once, and shared by all sockets.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use auth::{ServiceIdentity, TokenVerifier};
 use clock::Clock;
+use dashmap::{DashMap, Entry};
 use governor::clock::Clock as _;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use ids::{BootId, SessionId, UserId};
@@ -64,6 +66,8 @@ pub struct App {
     questions: DefaultKeyedRateLimiter<UserId>,
     next_number: AtomicU64,
     open: AtomicUsize,
+    /// Open sockets by where they come from.
+    addresses: DashMap<IpAddr, usize>,
     /// Cancelled when no socket is taken in any more.
     pub draining: CancellationToken,
 }
@@ -154,6 +158,7 @@ impl App {
             ),
             next_number: AtomicU64::new(1),
             open: AtomicUsize::new(0),
+            addresses: DashMap::new(),
             draining: CancellationToken::new(),
             settings,
         };
@@ -207,15 +212,38 @@ impl App {
         self.registry.end_session(session)
     }
 
-    /// A place for one more socket, given back when dropped. `None`: full, or about to stop.
-    pub fn open_socket(self: &Arc<Self>) -> Option<OpenSocket> {
+    /// A place for one more socket from an address, given back when dropped.
+    ///
+    /// # Errors
+    /// `draining`, `too_many_sockets`, `rate_limited`.
+    pub fn open_socket(self: &Arc<Self>, address: IpAddr) -> Result<OpenSocket, Problem> {
+        let refuse = |kind, code: &'static str, detail: &'static str| {
+            Metrics::refused_socket(code);
+            Err(Problem::new(kind, code, detail).with_retry_after(Duration::from_secs(1)))
+        };
         if self.draining.is_cancelled() {
-            return None;
+            let detail = "This gateway is about to stop: another one takes over.";
+            return refuse(Kind::Unavailable, "draining", detail);
         }
         let before = self.open.fetch_add(1, Ordering::Relaxed);
-        let place = OpenSocket { app: self.clone() };
+        let network = network_of(address);
+        let from_there = {
+            let mut from_there = self.addresses.entry(network).or_default();
+            *from_there += 1;
+            *from_there
+        };
+        let app = self.clone();
+        let place = OpenSocket { app, network };
         self.metrics.open_sockets.increment(1.0);
-        (before < self.settings.max_sockets).then_some(place)
+        if before >= self.settings.max_sockets {
+            let detail = "This gateway is full: another one takes over.";
+            return refuse(Kind::Unavailable, "too_many_sockets", detail);
+        }
+        if from_there > self.settings.max_sockets_per_address {
+            let detail = "Too many sockets are open from this address.";
+            return refuse(Kind::RateLimited, "rate_limited", detail);
+        }
+        Ok(place)
     }
 
     pub fn open_sockets(&self) -> usize {
@@ -234,11 +262,43 @@ impl App {
 /// One of the sockets that may be open.
 pub struct OpenSocket {
     pub app: Arc<App>,
+    network: IpAddr,
+}
+
+/// What counts as one address: of IPv6, where anybody has 2^64 of them, the /64.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
 }
 
 impl Drop for OpenSocket {
     fn drop(&mut self) {
         self.app.open.fetch_sub(1, Ordering::Relaxed);
         self.app.metrics.open_sockets.decrement(1.0);
+        if let Entry::Occupied(mut from_there) = self.app.addresses.entry(self.network) {
+            *from_there.get_mut() -= 1;
+            if *from_there.get() == 0 {
+                from_there.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_of_ipv4_or_a_64th_of_ipv6() {
+        for (address, network) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ] {
+            let network: IpAddr = network.parse().unwrap();
+            assert_eq!(network_of(address.parse().unwrap()), network);
+        }
     }
 }

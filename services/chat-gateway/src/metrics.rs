@@ -106,6 +106,11 @@ impl Metrics {
         counter!("gateway_sockets_closed_total", "code" => code.to_string()).increment(1);
     }
 
+    /// `gateway_sockets_refused_total{code}`: upgrades that were refused, by stable code.
+    pub fn refused_socket(code: &'static str) {
+        counter!("gateway_sockets_refused_total", "code" => code).increment(1);
+    }
+
     /// `gateway_refused_total{code}`: frames refused before the log, by stable code.
     pub fn refused(code: &str) {
         counter!("gateway_refused_total", "code" => code.to_owned()).increment(1);
@@ -191,6 +196,10 @@ fn describe() {
     describe_counter!(
         "gateway_sockets_closed_total",
         "Sockets that the gateway closed, by close code"
+    );
+    describe_counter!(
+        "gateway_sockets_refused_total",
+        "Upgrades that the gateway refused, by code"
     );
     describe_counter!(
         "gateway_refused_total",

@@ -107,13 +107,16 @@ async fn connect(ws: &mut WebSocket, format: Format, app: &Arc<App>) -> Result<E
         connection,
     };
     let connection = &entry.connection;
-    app.registry.insert(connection);
+    let sockets = app.registry.insert(connection);
     // Looked at again, now that whoever ends sessions or drains finds this one.
     if app.peers.sessions.has_ended(connection.session) {
         return Err(End::Close(Close::SESSION_ENDED));
     }
     if app.draining.is_cancelled() {
         return Err(End::Close(Close::DRAINING));
+    }
+    if sockets > app.settings.max_sockets_per_person {
+        return Err(End::Close(Close::TOO_MANY_SOCKETS));
     }
     let cursor = app
         .registrations

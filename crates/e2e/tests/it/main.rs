@@ -9,4 +9,8 @@ mod people;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod rolling;
+#[cfg(test)]
 mod steady_chat;
+#[cfg(test)]
+mod throttling;

@@ -193,6 +193,15 @@ impl Client {
         }
     }
 
+    /// The next frame, or the code with which the socket was closed.
+    pub async fn next_or_close(&mut self) -> Result<server_frame::Frame, u16> {
+        match self.message().await {
+            Message::Close(close) => Err(close.expect("a reason").code.into()),
+            Message::Text(text) => Ok(serde_json::from_str(&text).unwrap()),
+            other => panic!("neither JSON nor a close: {other:?}"),
+        }
+    }
+
     /// Waits for the close, whatever comes before; returns its code.
     pub async fn closed(&mut self) -> u16 {
         loop {

@@ -53,7 +53,10 @@ async fn what_is_said_to_be_stored_is_stored_however_much_was_refused() {
     }
     let throttled = throttle.throttled();
     println!("{throttled:?}, {failures} calls had to be made again");
-    assert!(throttled.refused > 0 && throttled.halved > 0, "{throttled:?}");
+    assert!(
+        throttled.refused > 0 && throttled.halved > 0,
+        "{throttled:?}"
+    );
     throttle.set_permille(0);
     let expected: Vec<String> = (0..MESSAGES).map(|n| format!("message {n}")).collect();
     assert_eq!(texts(&store, &log, MESSAGES as u64 + 1).await, expected);
@@ -74,7 +77,10 @@ async fn while_everything_is_refused_nothing_is_said_to_be_stored() {
     assert!(store.put_rows([&decided.rows]).await.is_err());
     let heads: Vec<_> = decided.heads.iter().collect();
     assert!(store.put_heads(&heads).await.is_err());
-    assert!(store.head(log.conversation).await.is_err(), "reads fail, too");
+    assert!(
+        store.head(log.conversation).await.is_err(),
+        "reads fail, too"
+    );
     throttle.set_permille(0);
     assert!(store.head(log.conversation).await.unwrap().is_none());
     store.put_rows([&decided.rows]).await.unwrap();
