@@ -239,7 +239,8 @@ impl App {
             let detail = "This gateway is full: another one takes over.";
             return refuse(Kind::Unavailable, "too_many_sockets", detail);
         }
-        if from_there > self.settings.max_sockets_per_address {
+        let most = self.settings.max_sockets_per_address;
+        if most > 0 && from_there > most {
             let detail = "Too many sockets are open from this address.";
             return refuse(Kind::RateLimited, "rate_limited", detail);
         }

@@ -753,7 +753,7 @@ pub struct Resync {
     #[schema(required = true)]
     pub reason: ::prost::alloc::string::String,
 }
-/// The server is about to close; come back after the given time.
+/// The server is about to stop. Go on as before for the given time, then leave and connect again.
 #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

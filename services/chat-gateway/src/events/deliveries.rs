@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use events::{DELIVERIES_TOPIC, Delivery, DeliveryBatch, delivery, unpack_users};
 use futures_util::FutureExt as _;
-use ids::{ConversationId, SessionId};
+use ids::SessionId;
 use proto::Message as _;
 use proto::socket::server_frame::Frame;
 use proto::socket::{Entry, MemberTyping, entry};
@@ -236,22 +236,19 @@ fn deliver(app: &App, delivery: Delivery, round: &mut Round<Person>) {
 
 /// Hints follow a change of membership at once.
 fn note_membership(app: &App, entry: &Entry) {
-    let Ok(conversation) = entry.conversation_id.parse::<ConversationId>() else {
+    let user = match &entry.change {
+        Some(entry::Change::Joined(joined)) => &joined.user_id,
+        Some(entry::Change::Left(left)) => &left.user_id,
+        _ => return,
+    };
+    let (Ok(conversation), Ok(user)) = (entry.conversation_id.parse(), user.parse()) else {
         return;
     };
     let audiences = &app.peers.audiences;
-    match &entry.change {
-        Some(entry::Change::Joined(joined)) => {
-            if let Ok(user) = joined.user_id.parse() {
-                audiences.joined(conversation, user);
-            }
-        }
-        Some(entry::Change::Left(left)) => {
-            if let Ok(user) = left.user_id.parse() {
-                audiences.left(conversation, user);
-            }
-        }
-        _ => {}
+    if matches!(entry.change, Some(entry::Change::Joined(_))) {
+        audiences.joined(conversation, user);
+    } else {
+        audiences.left(conversation, user);
     }
 }
 

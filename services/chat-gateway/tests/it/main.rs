@@ -17,6 +17,8 @@ mod sending;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod slow_reader;
+#[cfg(test)]
 mod typing;
 #[cfg(test)]
 mod world;

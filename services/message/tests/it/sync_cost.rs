@@ -75,10 +75,8 @@ impl Owned {
     /// Notes that the first `count` conversations have changed, as the sequencer does.
     async fn change(&self, count: usize) {
         let changed: BTreeSet<_> = self.conversations[..count].iter().copied().collect();
-        let noted = self
-            .routes
-            .note_and_find(&BTreeMap::from([(self.reader, changed)]));
-        noted.await.unwrap();
+        let changes = BTreeMap::from([(self.reader, changed)]);
+        self.routes.note_and_find(&changes).await.unwrap();
     }
 }
 
