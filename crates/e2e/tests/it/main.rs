@@ -7,6 +7,8 @@ mod faults;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod presence;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod rolling;

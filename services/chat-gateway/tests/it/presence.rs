@@ -217,7 +217,7 @@ async fn nobody_stays_online_for_longer_than_a_lease_after_their_gateway_was_kil
     let took = killed.elapsed();
     println!("told {took:?} after the kill");
     assert_eq!(state, "offline");
-    assert!(took < LEASE + Duration::from_millis(500), "{took:?}");
+    assert!(took < LEASE + Duration::from_secs(1), "{took:?}");
     // Seen until the last refresh at least.
     let ago = Clock::system().unix_ms() as i64 - last_seen;
     assert!(ago < 2 * LEASE.as_millis() as i64, "{ago} ms ago");

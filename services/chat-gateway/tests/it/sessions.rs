@@ -432,7 +432,7 @@ async fn sockets_move_away_before_the_gateway_stops() {
 async fn a_person_and_an_address_have_only_so_many_sockets() {
     let gateway = Gateway::start_with(&[
         ("GATEWAY__MAX_SOCKETS_PER_PERSON", "2"),
-        ("GATEWAY__MAX_SOCKETS_PER_ADDRESS", "4"),
+        ("GATEWAY__MAX_SOCKETS_PER_ADDRESS", "9"),
         ("GATEWAY__TRUSTED_PROXIES", "[\"127.0.0.1\"]"),
     ])
     .await;
@@ -465,7 +465,7 @@ async fn a_person_and_an_address_have_only_so_many_sockets() {
         request
     };
     let mut open = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..9 {
         open.push(connect_async(from("192.0.2.7")).await.unwrap());
     }
     match connect_async(from("192.0.2.7")).await {

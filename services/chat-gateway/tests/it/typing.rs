@@ -121,7 +121,7 @@ async fn a_faulty_hint_gets_an_error_and_too_many_are_refused() {
     anns.send_raw(r#"{"typing":{"conversation_id":"x","state":"started"}}"#.into())
         .await;
     assert_eq!(anns.error().await.code, "conversation_id_invalid");
-    for _ in 0..21 {
+    for _ in 0..60 {
         let own = conversation();
         gateway.environment.peers.set_members(own, &[ann]);
         anns.types(own, "started").await;
