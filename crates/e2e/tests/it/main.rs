@@ -5,6 +5,10 @@ mod chat;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
+mod operations;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod presence;
@@ -16,3 +20,5 @@ mod rolling;
 mod steady_chat;
 #[cfg(test)]
 mod throttling;
+#[cfg(test)]
+mod traces;
