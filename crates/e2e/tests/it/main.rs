@@ -11,8 +11,14 @@ mod operations;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod presence;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod rolling;
+#[cfg(test)]
 mod steady_chat;
+#[cfg(test)]
+mod throttling;
 #[cfg(test)]
 mod traces;

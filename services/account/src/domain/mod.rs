@@ -3,16 +3,15 @@
 mod display_name;
 mod email;
 mod handle;
-mod network;
 mod password;
 mod refresh_token;
 
 pub use display_name::DisplayName;
 pub use email::Email;
 pub use handle::Handle;
-pub use network::Network;
 pub use password::{InvalidPassword, MAX_PASSWORD_BYTES, NewPassword};
 pub use refresh_token::{RefreshSecret, RefreshToken};
+pub use serving::Network;
 
 use ids::UserId;
 

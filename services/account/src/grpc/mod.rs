@@ -2,12 +2,14 @@
 
 mod account;
 mod internal;
+mod last_seen;
 
 use std::sync::Arc;
 
 use auth::ServiceIdentity;
 use proto::account::account_internal_service_server::AccountInternalServiceServer;
 use proto::account::account_service_server::AccountServiceServer;
+use proto::account::last_seen_internal_service_server::LastSeenInternalServiceServer;
 use tonic::service::Routes;
 
 use crate::app::App;
@@ -20,12 +22,17 @@ pub fn public_routes(app: Arc<App>) -> Routes {
     Routes::new(AccountServiceServer::new(account::Account(app)))
 }
 
-/// The port for peers: both services, each behind an identity.
+/// The port for peers: all services, each behind an identity.
 pub fn internal_routes(app: Arc<App>, identity: ServiceIdentity) -> Routes {
-    let known = auth::internal_interceptor(identity, PEERS);
+    let known = auth::internal_interceptor(identity.clone(), PEERS);
+    let gateways = auth::internal_interceptor(identity, &["chat-gateway"]);
     Routes::new(AccountServiceServer::with_interceptor(
         account::Account(app.clone()),
         known.clone(),
+    ))
+    .add_service(LastSeenInternalServiceServer::with_interceptor(
+        last_seen::Times(app.clone()),
+        gateways,
     ))
     .add_service(AccountInternalServiceServer::with_interceptor(
         internal::Internal(app),

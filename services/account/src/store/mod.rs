@@ -1,5 +1,6 @@
 //! Postgres, which is authoritative, and Redis, which is fast.
 
+pub mod last_seen;
 mod redis;
 mod session_cache;
 pub mod sessions;

@@ -5,6 +5,8 @@ mod faults;
 #[cfg(test)]
 mod grpc;
 #[cfg(test)]
+mod last_seen;
+#[cfg(test)]
 mod registration;
 #[cfg(test)]
 mod service;

@@ -1,8 +1,10 @@
 //! gRPC. Protos become domain types here, and nowhere else.
 
+mod co_members;
 mod internal;
 mod people;
 
+use proto::conversation::co_member_internal_service_server::CoMemberInternalServiceServer;
 use proto::conversation::conversation_internal_service_server::ConversationInternalServiceServer;
 use proto::conversation::conversation_service_server::ConversationServiceServer;
 use tonic::service::{Routes, interceptor::InterceptedService};
@@ -17,13 +19,17 @@ pub fn public(app: App) -> ConversationServiceServer<people::People> {
     ConversationServiceServer::new(people::People(app))
 }
 
-/// The port for peers: both services, each behind an identity.
+/// The port for peers: all services, each behind an identity.
 pub fn internal(app: App) -> Routes {
     let known = auth::internal_interceptor(app.identity.clone(), CALLERS);
-    Routes::new(InterceptedService::new(public(app.clone()), known.clone())).add_service(
-        InterceptedService::new(
+    let co_members = co_members::CoMembers::new(app.clone());
+    Routes::new(InterceptedService::new(public(app.clone()), known.clone()))
+        .add_service(InterceptedService::new(
+            CoMemberInternalServiceServer::new(co_members),
+            known.clone(),
+        ))
+        .add_service(InterceptedService::new(
             ConversationInternalServiceServer::new(internal::Internal(app)),
             known,
-        ),
-    )
+        ))
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod co_members;
+#[cfg(test)]
 mod direct;
 #[cfg(test)]
 mod faults;
