@@ -551,6 +551,9 @@ impl Engine {
                         | Frame::Accepted(_)
                         | Frame::Refused(_)
                         | Frame::State(_)
+                        | Frame::Receipt(_)
+                        | Frame::Hidden(_)
+                        | Frame::SettingsChanged(_)
                         | Frame::Resync(_)
                 ) {
                     live.counted += 1;
@@ -579,6 +582,7 @@ impl Engine {
             Frame::Accepted(accepted) => self.accepted(now, &accepted, out),
             Frame::Refused(refused) => self.refused(now, refused, out),
             Frame::State(state) => self.learn_state(state, out),
+            Frame::Receipt(_) | Frame::Hidden(_) | Frame::SettingsChanged(_) => {}
             Frame::Heartbeat(heartbeat) => self.heartbeat(now, heartbeat, out),
             Frame::Error(error) => {
                 if matches!(error.code.as_str(), "token_expired" | "token_invalid") {

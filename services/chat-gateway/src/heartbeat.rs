@@ -60,9 +60,9 @@ pub async fn send_marks(app: Arc<App>, stop: CancellationToken) -> anyhow::Resul
             () = stop.cancelled() => return Ok(()),
         }
         let now = app.clock.unix_ms();
-        for (reader, number) in app.marks.due(now) {
-            if app.log.append_mark(reader, number).is_err() {
-                app.marks.put_back(reader, number, now);
+        for (reader, reached) in app.marks.due(now) {
+            if app.log.append_marks(reader, reached).is_err() {
+                app.marks.put_back(reader, reached, now);
             }
         }
         until_forget -= 1;

@@ -8,6 +8,7 @@ pub struct Metrics {
     pub open_sockets: Gauge,
     /// `gateway_frames_in_total{frame}`: frames from clients, by kind.
     pub sends_in: Counter,
+    pub changes_in: Counter,
     pub marks_in: Counter,
     pub hellos_in: Counter,
     pub pings_in: Counter,
@@ -51,7 +52,8 @@ impl Default for Metrics {
         Self {
             open_sockets: gauge!("gateway_open_sockets"),
             sends_in: frames_in("send"),
-            marks_in: frames_in("mark_read"),
+            changes_in: frames_in("change"),
+            marks_in: frames_in("mark"),
             hellos_in: frames_in("hello"),
             pings_in: frames_in("ping"),
             unreadable_in: frames_in("unreadable"),

@@ -225,6 +225,8 @@ impl Conversation {
                 head_countable_total: entry.countable_total,
                 read_number: self.read(),
                 unread_count: 0,
+                counts_from_number: entry.number,
+                ..ConversationState::default()
             });
         }
     }

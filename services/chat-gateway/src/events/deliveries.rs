@@ -203,6 +203,9 @@ fn deliver(app: &App, delivery: Delivery, round: &mut Round<Person>) {
             Frame::Refused(refused)
         }
         Some(delivery::Event::State(state)) => Frame::State(state),
+        Some(delivery::Event::Receipt(receipt)) => Frame::Receipt(receipt),
+        Some(delivery::Event::Hidden(hidden)) => Frame::Hidden(hidden),
+        Some(delivery::Event::SettingsChanged(changed)) => Frame::SettingsChanged(changed),
         Some(delivery::Event::EndSession(ended)) => {
             if let Ok(session) = SessionId::from_slice(&ended.session_id) {
                 app.end_session(session);

@@ -1,7 +1,7 @@
 //! From a socket to the log.
 
 use clock::Clock;
-use events::{MoveReadMark, SendMessage, log_record};
+use events::{MoveMarks, SendMessage, log_record};
 use ids::{ClientMessageId, ConversationId};
 use proto::socket::{MarkRead, Ping, Refused, Send, client_frame, server_frame};
 
@@ -220,17 +220,18 @@ async fn read_marks_are_merged_before_the_log() {
             }))
             .await;
     }
-    let marks: Vec<MoveReadMark> = log_of(&brokers().await, conversation, 2)
+    let marks: Vec<MoveMarks> = log_of(&brokers().await, conversation, 2)
         .await
         .into_iter()
         .map(|record| match record.change {
-            Some(log_record::Change::Read(mark)) => mark,
+            Some(log_record::Change::Marks(mark)) => mark,
             other => panic!("not a mark: {other:?}"),
         })
         .collect();
-    let mark = |number| MoveReadMark {
+    let mark = |number| MoveMarks {
         reader: ann.user.to_vec(),
-        number,
+        read_number: number,
+        delivered_number: 0,
     };
     assert_eq!(marks, [mark(3), mark(20)]);
 

@@ -11,7 +11,8 @@ use ids::ConversationId;
 use rand::RngExt as _;
 
 use super::codec::{
-    entry_item, first_seen_item, head_item, mark_item, member_item, n, position_key, s,
+    change_item, deletion_item, entry_item, first_seen_item, head_item, hidden_item, member_item,
+    n, position_key, reader_item, s,
 };
 use super::{Store, StoreError};
 use crate::domain::Position;
@@ -54,8 +55,22 @@ impl RowSet {
         for member in &rows.members {
             self.put(false, member_item(conversation, member))?;
         }
-        if let Some(mark) = &rows.mark {
-            self.put(false, mark_item(conversation, mark))?;
+        let others = [
+            rows.reader
+                .as_ref()
+                .map(|row| reader_item(conversation, row)),
+            rows.hidden
+                .as_ref()
+                .map(|row| hidden_item(conversation, row)),
+            rows.change
+                .as_ref()
+                .map(|row| change_item(conversation, row)),
+            rows.deletion
+                .as_ref()
+                .map(|row| deletion_item(conversation, row)),
+        ];
+        for item in others.into_iter().flatten() {
+            self.put(false, item)?;
         }
         Ok(())
     }
@@ -208,6 +223,7 @@ impl Store {
             .statement(format!(
                 "UPDATE \"{}\" SET \"last\" = ? SET \"countable\" = ? SET \"version\" = ? \
                  SET \"epoch\" = ? SET \"offset\" = ? SET \"applied_at\" = ? SET \"last_at\" = ? \
+                 SET \"shown\" = ? SET \"changes\" = ? SET \"deletions\" = ? \
                  WHERE \"pk\" = ? AND \"sk\" = ? \
                  AND (\"epoch\" < ? OR (\"epoch\" = ? AND \"offset\" < ?))",
                 self.conversations
@@ -219,6 +235,9 @@ impl Store {
             .parameters(offset.clone())
             .parameters(n(head.applied_time_unix_ms))
             .parameters(n(head.last_time_unix_ms))
+            .parameters(n(head.last_shown_number))
+            .parameters(n(head.changes_total))
+            .parameters(n(head.deletions_total))
             .parameters(s(conversation.to_string()))
             .parameters(s("head"))
             .parameters(epoch.clone())
