@@ -11,7 +11,7 @@ use crate::load::Measured;
 use crate::machine::Machine;
 use crate::processes::CpuSeconds;
 use crate::stack::Stack;
-use crate::workloads::Idle;
+use crate::workloads::{Idle, Ids};
 
 /// The five services.
 const SERVICES: [&str; 5] = [
@@ -35,6 +35,7 @@ pub struct Report {
     pub pairs: Vec<Measured>,
     pub rooms: Vec<Measured>,
     pub idle: Option<Idle>,
+    pub ids: Vec<Ids>,
 }
 
 impl Report {
@@ -47,6 +48,7 @@ impl Report {
             pairs: Vec::new(),
             rooms: Vec::new(),
             idle: None,
+            ids: Vec::new(),
         }
     }
 
@@ -67,7 +69,8 @@ impl Report {
                 .map(move |fault| format!("{} at {}/s: {fault}", run.workload, run.rate))
         });
         let idle = self.idle.iter().flat_map(|idle| idle.faults.clone());
-        runs.chain(idle).collect()
+        let ids = self.ids.iter().flat_map(|ids| ids.faults.clone());
+        runs.chain(idle).chain(ids).collect()
     }
 }
 
@@ -191,6 +194,26 @@ impl fmt::Display for Report {
                 )?;
             }
             writeln!(f, "All connected within {:.1} s.", idle.connect_seconds)?;
+        }
+        if !self.ids.is_empty() {
+            writeln!(f, "\nIds, drawn by four tasks as fast as it goes")?;
+            writeln!(f, "| batch | drawn | a second | p50 / p99 ns | max ms |")?;
+            writeln!(f, "|---|---|---|---|---|")?;
+            for ids in &self.ids {
+                let batch = match ids.batch {
+                    0 => "none: made here".to_owned(),
+                    batch => batch.to_string(),
+                };
+                writeln!(
+                    f,
+                    "| {batch} | {} | {:.0} | {} / {} | {:.1} |",
+                    ids.drawn,
+                    ids.per_second,
+                    ids.p50_ns,
+                    ids.p99_ns,
+                    ids.max_ns as f64 / 1_000_000.0
+                )?;
+            }
         }
         Ok(())
     }

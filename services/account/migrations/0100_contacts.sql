@@ -1,3 +1,6 @@
+-- NULL: the person is there. Else the id goes on, and nothing of the person.
+ALTER TABLE users ADD COLUMN IF NOT EXISTS deleted_unix_ms bigint;
+
 -- What a person allows others. No row: the defaults of src/domain/privacy.rs.
 CREATE TABLE privacy (
     user_id             uuid    PRIMARY KEY REFERENCES users ON DELETE CASCADE,
@@ -85,6 +88,22 @@ CREATE TRIGGER users_names AFTER INSERT OR UPDATE OF handle, display_name ON use
     FOR EACH ROW EXECUTE FUNCTION follow_names();
 INSERT INTO search_words
     SELECT word, user_id FROM users, words_of(handle, display_name) AS word;
+
+-- Who has gone leaves nothing between them and others. After users_names: triggers fire in the order of
+-- their names.
+CREATE FUNCTION forget_relations() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM privacy WHERE user_id = NEW.user_id;
+    DELETE FROM contacts WHERE owner_id = NEW.user_id OR other_id = NEW.user_id;
+    DELETE FROM declined_invitations WHERE inviter_id = NEW.user_id OR invitee_id = NEW.user_id;
+    DELETE FROM blocks WHERE blocker_id = NEW.user_id OR blocked_id = NEW.user_id;
+    DELETE FROM search_words WHERE user_id = NEW.user_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER users_relations AFTER UPDATE OF deleted_unix_ms ON users
+    FOR EACH ROW WHEN (NEW.deleted_unix_ms IS NOT NULL) EXECUTE FUNCTION forget_relations();
 
 -- The one counter behind ids that are fetched ahead: numbers below it were leased.
 CREATE TABLE leased_numbers (

@@ -12,6 +12,7 @@ use crate::events::relay::Relay;
 use crate::listing::Listing;
 use crate::memberships::Memberships;
 use crate::peers::Peers;
+use crate::store::blocks::Blocks;
 use crate::store::conversations::Conversations;
 use crate::store::outbox::Outbox;
 
@@ -52,6 +53,7 @@ impl App {
         Ok(Self {
             memberships: Arc::new(Memberships {
                 store: store.clone(),
+                blocks: Blocks::new(pool.clone()),
                 publisher: publisher.clone(),
                 peers: peers.clone(),
                 clock: Clock::system(),

@@ -9,12 +9,14 @@ use ids::{ConversationId, UserId};
 use problem::{Fields, Result};
 use tokio::time::{Instant, timeout_at};
 
+use crate::domain::block::Block;
 use crate::domain::conversation::{Conversation, Pair, Standing};
 use crate::domain::group_name::GroupName;
 use crate::events::publish::Publisher;
 use crate::metrics;
-use crate::peers::Peers;
+use crate::peers::{Peers, Reach};
 use crate::problems;
+use crate::store::blocks::Blocks;
 use crate::store::conversations::{Conversations, View};
 
 /// People that a group may begin with, its owner not counted.
@@ -22,6 +24,7 @@ pub const MAX_FIRST_MEMBERS: usize = 100;
 
 pub struct Memberships {
     pub store: Conversations,
+    pub blocks: Blocks,
     pub publisher: Publisher,
     pub peers: Peers,
     pub clock: Clock,
@@ -29,15 +32,37 @@ pub struct Memberships {
     pub apply_timeout: Duration,
 }
 
+/// Why somebody can't be brought into a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreachable {
+    /// There is no such person.
+    Unknown,
+    /// By a block, or because they don't want it from strangers.
+    NotAllowed,
+}
+
 impl Memberships {
-    /// Opens the one conversation of a person and another, or returns it.
+    /// Opens the one conversation of a person and another, or returns it: one that exists goes on,
+    /// whatever they allow now.
     ///
     /// # Errors
-    /// `cannot_open_with_self`, `user_unknown`, `membership_pending`.
+    /// `cannot_open_with_self`, `user_unknown`, `not_allowed`, `membership_pending`.
     pub async fn open_direct(&self, person: &Person, peer: UserId) -> Result<Conversation> {
         let pair = Pair::of(person.user, peer)?;
-        if !self.peers.unknown_users(person, &[peer]).await?.is_empty() {
-            return Err(problems::user_unknown());
+        let existing = self
+            .store
+            .find_direct(pair)
+            .await
+            .map_err(|error| postgres::problem(&error))?;
+        if let Some((conversation, standing)) = existing {
+            self.settle(standing).await?;
+            return Ok(conversation);
+        }
+        if let Some((_, reason)) = self.unreachable(person, &[peer]).await?.first() {
+            return Err(match reason {
+                Unreachable::Unknown => problems::user_unknown(),
+                Unreachable::NotAllowed => problems::not_allowed(),
+            });
         }
         let (conversation, standing) = self
             .store
@@ -47,16 +72,72 @@ impl Memberships {
                 ConversationId::generate(&self.clock),
                 self.clock.unix_ms(),
             )
-            .await
-            .map_err(|error| postgres::problem(&error))?;
+            .await?;
         self.settle(standing).await?;
         Ok(conversation)
+    }
+
+    /// Those of `users` (at most 100) whom the person can't bring into a conversation.
+    ///
+    /// # Errors
+    /// When Postgres or the account service fails.
+    pub(crate) async fn unreachable(
+        &self,
+        person: &Person,
+        users: &[UserId],
+    ) -> Result<Vec<(UserId, Unreachable)>> {
+        let reach = self.peers.reach(person, users).await?;
+        let among_groups: Vec<UserId> = reach
+            .iter()
+            .filter(|(_, reach)| *reach == Reach::IfSharedGroup)
+            .map(|(user, _)| *user)
+            .collect();
+        let shared = if among_groups.is_empty() {
+            Vec::new()
+        } else {
+            self.blocks
+                .share_a_group(person.user, &among_groups)
+                .await
+                .map_err(|error| postgres::problem(&error))?
+        };
+        Ok(reach
+            .into_iter()
+            .filter_map(|(user, reach)| {
+                let reason = match reach {
+                    Reach::Allowed => None,
+                    Reach::Unknown => Some(Unreachable::Unknown),
+                    Reach::Refused => Some(Unreachable::NotAllowed),
+                    Reach::IfSharedGroup => {
+                        (!shared.contains(&user)).then_some(Unreachable::NotAllowed)
+                    }
+                };
+                Some((user, reason?))
+            })
+            .collect())
+    }
+
+    /// Makes a block, or its end, hold between two people, now and in a conversation that is opened
+    /// later. Idempotent.
+    ///
+    /// # Errors
+    /// `membership_pending`.
+    pub async fn set_block(&self, block: Block) -> Result<()> {
+        let standing = self
+            .blocks
+            .set(block)
+            .await
+            .map_err(|error| postgres::problem(&error))?;
+        match standing {
+            Some(standing) => self.settle(standing).await,
+            None => Ok(()),
+        }
     }
 
     /// Creates a group that the person owns, or returns it if the same call made it before.
     ///
     /// # Errors
-    /// `group_name_taken`, `membership_pending`; `input_invalid` with each unknown or surplus member.
+    /// `group_name_taken`, `membership_pending`; `input_invalid` with each surplus member, and each who
+    /// can't be added.
     pub async fn create_group(
         &self,
         person: &Person,
@@ -72,15 +153,15 @@ impl Memberships {
             );
             return Err(fields.into_problem());
         }
-        let unknown = self.peers.unknown_users(person, members).await?;
-        if !unknown.is_empty() {
+        let unreachable = self.unreachable(person, members).await?;
+        if !unreachable.is_empty() {
             for (index, member) in members.iter().enumerate() {
-                if unknown.contains(member) {
-                    fields.refuse(
-                        format!("member_ids[{index}]"),
-                        "user_unknown",
-                        "There is no such person.",
-                    );
+                if let Some((_, reason)) = unreachable.iter().find(|(user, _)| user == member) {
+                    let (code, detail) = match reason {
+                        Unreachable::Unknown => ("user_unknown", "There is no such person."),
+                        Unreachable::NotAllowed => ("not_allowed", problems::NOT_ALLOWED),
+                    };
+                    fields.refuse(format!("member_ids[{index}]"), code, detail);
                 }
             }
             return Err(fields.into_problem());

@@ -1,6 +1,7 @@
-//! The three workloads.
+//! The workloads.
 
 mod idle;
+mod ids;
 
 use anyhow::{Context as _, Result};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -11,6 +12,7 @@ use crate::people;
 use crate::stack::Stack;
 
 pub use idle::{Idle, idle};
+pub use ids::{Ids, ids};
 
 /// People of a room.
 const ROOM: usize = 50;

@@ -240,11 +240,13 @@ pub(super) async fn exists(
     transaction: &mut Transaction<'_, Postgres>,
     user: UserId,
 ) -> Result<bool, Problem> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE user_id = $1)")
-        .bind(user.as_uuid())
-        .fetch_one(&mut **transaction)
-        .await
-        .map_err(failed)
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM users WHERE user_id = $1 AND deleted_unix_ms IS NULL)",
+    )
+    .bind(user.as_uuid())
+    .fetch_one(&mut **transaction)
+    .await
+    .map_err(failed)
 }
 
 async fn find(

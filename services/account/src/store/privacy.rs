@@ -123,9 +123,9 @@ pub async fn permissions(
                     AS blocked
          FROM users own
          LEFT JOIN privacy own_privacy ON own_privacy.user_id = own.user_id
-         JOIN users other ON other.user_id = ANY($2)
+         JOIN users other ON other.user_id = ANY($2) AND other.deleted_unix_ms IS NULL
          LEFT JOIN privacy ON privacy.user_id = other.user_id
-         WHERE own.user_id = $1",
+         WHERE own.user_id = $1 AND own.deleted_unix_ms IS NULL",
     )
     .bind(person.as_uuid())
     .bind(ids)

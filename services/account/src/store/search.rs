@@ -27,7 +27,7 @@ pub async fn by_handle(
 ) -> Result<Option<UserId>, Problem> {
     let found: Option<Uuid> = sqlx::query_scalar(concat!(
         "SELECT u.user_id FROM users u LEFT JOIN privacy p USING (user_id)
-         WHERE u.handle = $2 AND (u.user_id = $1 OR (coalesce(p.found_by_handle, $3) AND ",
+         WHERE u.handle = $2 AND u.deleted_unix_ms IS NULL AND (u.user_id = $1 OR (coalesce(p.found_by_handle, $3) AND ",
         not_blocked!(),
         "))"
     ))
@@ -47,7 +47,7 @@ pub async fn by_email(
 ) -> Result<Option<UserId>, Problem> {
     let found: Option<Uuid> = sqlx::query_scalar(concat!(
         "SELECT u.user_id FROM users u LEFT JOIN privacy p USING (user_id)
-         WHERE u.email = $2 AND (u.user_id = $1 OR (coalesce(p.found_by_email, $3) AND ",
+         WHERE u.email = $2 AND u.deleted_unix_ms IS NULL AND (u.user_id = $1 OR (coalesce(p.found_by_email, $3) AND ",
         not_blocked!(),
         "))"
     ))
@@ -75,7 +75,7 @@ pub async fn by_prefix(
          FROM search_words w JOIN users u USING (user_id) LEFT JOIN privacy p USING (user_id)
          WHERE w.word >= search_form($2) AND w.word < search_form($2) || U&'\\+10FFFF'
            AND (w.word, w.user_id) > ($3, $4)
-           AND u.user_id <> $1
+           AND u.user_id <> $1 AND u.deleted_unix_ms IS NULL
            AND (coalesce(p.found_by_name, $5)
                 OR (coalesce(p.found_by_handle, $6) AND u.handle = search_form($2)))
            AND ",

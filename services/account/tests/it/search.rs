@@ -161,7 +161,8 @@ async fn who_has_left_is_not_found() {
         service.person("Gundula").await,
     );
     service.make_contacts(&gone, &seeker).await;
-    sqlx::query("DELETE FROM users WHERE user_id = $1::uuid")
+    // What the account is left as: the id and a name for it.
+    sqlx::query("UPDATE users SET deleted_unix_ms = 1 WHERE user_id = $1::uuid")
         .bind(&gone.user)
         .execute(&service.database().await)
         .await
@@ -174,6 +175,8 @@ async fn who_has_left_is_not_found() {
         .await
         .is(404, "user_unknown");
     assert!(service.list(&seeker).await.is_empty());
+    service.invite(&seeker, &gone).await.is(404, "user_unknown");
+    service.block(&seeker, &gone).await.is(404, "user_unknown");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use proto::event::{LogRecord, MembershipChange, log_record, membership_change};
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::domain::block::BlockState;
 use crate::domain::conversation::{Standing, Version};
 
 /// A change of membership.
@@ -17,6 +18,8 @@ pub enum Change<'a> {
     Created(&'a [UserId]),
     Joined(UserId),
     Left(UserId),
+    /// By whom, in a one-to-one.
+    BlockChanged(UserId, BlockState),
 }
 
 /// A change on its way to the log.
@@ -71,6 +74,16 @@ fn encode(version: Version, actor: UserId, change: Change<'_>) -> Vec<u8> {
         Change::Left(user) => membership_change::Change::Left(membership_change::Left {
             user: user.to_vec(),
         }),
+        Change::BlockChanged(blocker, state) => {
+            membership_change::Change::BlockChanged(membership_change::BlockChanged {
+                blocker: blocker.to_vec(),
+                block: match state {
+                    BlockState::Blocked => proto::event::Block::Set,
+                    BlockState::NotBlocked => proto::event::Block::Lifted,
+                }
+                .into(),
+            })
+        }
     };
     LogRecord {
         // Nobody waits for it on a deliveries partition: the call asks for the version instead.

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod blocks;
+#[cfg(test)]
 mod direct;
 #[cfg(test)]
 mod faults;

@@ -1,6 +1,6 @@
 //! Account and message as this service meets them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use auth::{ServiceIdentity, TokenVerifier, person_from_metadata};
 use ids::{ConversationId, UserId};
 use kafka::KafkaSettings;
 use lifecycle::Lifecycle;
-use proto::account::account_service_server::{AccountService, AccountServiceServer};
-use proto::account::{
-    FindUserRequest, FindUserResponse, GetUsersRequest, GetUsersResponse, LogOutRequest,
-    LogOutResponse, RefreshRequest, RegisterRequest, SignInRequest, SignInResponse, User,
-    WhoAmIRequest, WhoAmIResponse,
+use proto::account::permission_internal_service_server::{
+    PermissionInternalService, PermissionInternalServiceServer,
 };
-use proto::event::{MembershipChange, log_record, membership_change};
+use proto::account::{
+    CheckPermissionsRequest, CheckPermissionsResponse, Permission, PermissionsTowards,
+};
+use proto::event::{Block, MembershipChange, log_record, membership_change};
 use proto::message::message_internal_service_server::{
     MessageInternalService, MessageInternalServiceServer,
 };
@@ -33,82 +33,55 @@ use tonic::{Request, Response, Status};
 
 const CALLERS: &[&str] = &["conversation"];
 
-/// An account service that knows everybody but those it was told not to.
+/// An account service that knows everybody and lets everybody write, but for what it was told.
 #[derive(Clone, Default)]
 pub struct Account {
-    unknown: Arc<Mutex<HashSet<UserId>>>,
+    /// Towards whom, whoever asks; `None`: no account.
+    towards: Arc<Mutex<HashMap<UserId, Option<Permission>>>>,
 }
 
 impl Account {
     pub fn forget(&self, user: UserId) {
-        self.unknown.lock().unwrap().insert(user);
+        self.towards.lock().unwrap().insert(user, None);
+    }
+
+    /// What anybody may do who wants to write to `user`.
+    pub fn let_write(&self, user: UserId, write: Permission) {
+        self.towards.lock().unwrap().insert(user, Some(write));
     }
 
     pub fn routes(&self, identity: ServiceIdentity) -> Routes {
         Routes::new(InterceptedService::new(
-            AccountServiceServer::new(self.clone()),
+            PermissionInternalServiceServer::new(self.clone()),
             auth::internal_interceptor(identity, CALLERS),
         ))
     }
 }
 
 #[tonic::async_trait]
-impl AccountService for Account {
-    async fn get_users(
+impl PermissionInternalService for Account {
+    async fn check_permissions(
         &self,
-        request: Request<GetUsersRequest>,
-    ) -> Result<Response<GetUsersResponse>, Status> {
-        assert!(request.metadata().contains_key("authorization"));
-        assert!(request.get_ref().user_ids.len() <= 100);
-        let unknown = self.unknown.lock().unwrap();
-        Ok(Response::new(GetUsersResponse {
-            users: request
+        request: Request<CheckPermissionsRequest>,
+    ) -> Result<Response<CheckPermissionsResponse>, Status> {
+        assert!(request.get_ref().other_ids.len() <= 1_000);
+        let towards = self.towards.lock().unwrap();
+        Ok(Response::new(CheckPermissionsResponse {
+            others: request
                 .into_inner()
-                .user_ids
+                .other_ids
                 .into_iter()
-                .filter(|id| !unknown.contains(&id.parse().unwrap()))
-                .map(|user_id| User {
-                    user_id,
-                    ..User::default()
+                .filter_map(|user_id| {
+                    let told = towards.get(&user_id.parse().unwrap()).copied();
+                    let write = told.unwrap_or(Some(Permission::Allowed))?;
+                    Some(PermissionsTowards {
+                        user_id,
+                        write: write.into(),
+                        ..PermissionsTowards::default()
+                    })
                 })
                 .collect(),
         }))
-    }
-
-    async fn register(
-        &self,
-        _: Request<RegisterRequest>,
-    ) -> Result<Response<SignInResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn sign_in(&self, _: Request<SignInRequest>) -> Result<Response<SignInResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn refresh(
-        &self,
-        _: Request<RefreshRequest>,
-    ) -> Result<Response<SignInResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn log_out(&self, _: Request<LogOutRequest>) -> Result<Response<LogOutResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn who_am_i(
-        &self,
-        _: Request<WhoAmIRequest>,
-    ) -> Result<Response<WhoAmIResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn find_user(
-        &self,
-        _: Request<FindUserRequest>,
-    ) -> Result<Response<FindUserResponse>, Status> {
-        Err(Status::unimplemented(""))
     }
 }
 
@@ -260,6 +233,23 @@ impl Log {
             }
         }
         members
+    }
+
+    /// Who blocks the other in a one-to-one after all of that.
+    pub fn blockers(&self, conversation: ConversationId) -> BTreeSet<UserId> {
+        let mut blockers = BTreeSet::new();
+        for change in self.applied(conversation) {
+            if let Some(membership_change::Change::BlockChanged(changed)) = change.change {
+                let blocker = UserId::from_slice(&changed.blocker).unwrap();
+                // Told only where it changes something.
+                match changed.block() {
+                    Block::Set => assert!(blockers.insert(blocker)),
+                    Block::Lifted => assert!(blockers.remove(&blocker)),
+                    Block::Unspecified => panic!("neither set nor lifted"),
+                }
+            }
+        }
+        blockers
     }
 
     /// Puts a conversation's last entry at a time, as a message would.
