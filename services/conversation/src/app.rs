@@ -3,7 +3,10 @@ use std::time::Duration;
 
 use auth::{IdentitySettings, PeerChannel, ServiceIdentity, TokenVerifier};
 use axum::extract::FromRef;
+use central_ids::{CentralNumbers, NewIds};
 use clock::Clock;
+use ids::Prefetcher;
+use lifecycle::Lifecycle;
 use sqlx::PgPool;
 
 use crate::config::Config;
@@ -33,7 +36,7 @@ impl App {
     ///
     /// # Errors
     /// When a setting can't be used.
-    pub fn new(config: &Config) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
         let identity = ServiceIdentity::new(IdentitySettings {
             service: "conversation".to_owned(),
             ..config.identity.clone()
@@ -50,6 +53,9 @@ impl App {
             account: PeerChannel::new("account", &config.peers.account, identity.clone())?,
             message: PeerChannel::new("message", &config.peers.message, identity.clone())?,
         };
+        let (new_ids, prefetcher) =
+            NewIds::new(&config.ids, peers.account.clone(), Clock::system());
+        fetch_ahead(lifecycle, prefetcher);
         Ok(Self {
             memberships: Arc::new(Memberships {
                 store: store.clone(),
@@ -57,6 +63,7 @@ impl App {
                 publisher: publisher.clone(),
                 peers: peers.clone(),
                 clock: Clock::system(),
+                new_ids,
                 apply_timeout: Duration::from_millis(config.membership.apply_timeout_ms),
             }),
             listing: Arc::new(Listing { store, peers }),
@@ -77,6 +84,15 @@ impl App {
             settings: config.relay.clone(),
         }
     }
+}
+
+fn fetch_ahead(lifecycle: &Lifecycle, prefetcher: Option<Prefetcher<CentralNumbers>>) {
+    let Some(prefetcher) = prefetcher else { return };
+    let stopping = lifecycle.stopping();
+    lifecycle.spawn("ids", async move {
+        prefetcher.run(stopping).await;
+        Ok(())
+    });
 }
 
 impl FromRef<App> for TokenVerifier {

@@ -16,6 +16,7 @@ pub struct Config {
     pub peers: PeerSettings,
     pub database: postgres::DatabaseSettings,
     pub kafka: kafka::KafkaSettings,
+    pub ids: central_ids::IdSettings,
     pub membership: MembershipSettings,
     pub relay: RelaySettings,
     pub shutdown: ShutdownSettings,

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use auth::Person;
+use central_ids::NewIds;
 use clock::Clock;
 use ids::{ConversationId, UserId};
 use problem::{Fields, Result};
@@ -28,6 +29,7 @@ pub struct Memberships {
     pub publisher: Publisher,
     pub peers: Peers,
     pub clock: Clock,
+    pub new_ids: NewIds,
     /// How long a call waits for the log; then its caller gets `membership_pending`.
     pub apply_timeout: Duration,
 }
@@ -69,7 +71,7 @@ impl Memberships {
             .open_direct(
                 pair,
                 person.user,
-                ConversationId::generate(&self.clock),
+                ConversationId::from_uuid(self.new_ids.next().await?),
                 self.clock.unix_ms(),
             )
             .await?;
@@ -172,7 +174,7 @@ impl Memberships {
                 name,
                 person.user,
                 members,
-                ConversationId::generate(&self.clock),
+                ConversationId::from_uuid(self.new_ids.next().await?),
                 self.clock.unix_ms(),
             )
             .await?;

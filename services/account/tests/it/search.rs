@@ -223,10 +223,10 @@ async fn until_refused(service: &Service, who: &Person, tries: usize) -> usize {
 
 #[tokio::test]
 async fn one_person_does_not_read_the_directory_with_redis_or_without() {
-    for redis in ["", "redis://127.0.0.1:1"] {
+    for redis in [None, Some("redis://127.0.0.1:1")] {
         let service = Service::start_with(servers().await, |config| {
-            config.contacts.searches_per_minute = 10;
-            if !redis.is_empty() {
+            config.contacts.searches_per_day = 10;
+            if let Some(redis) = redis {
                 config.redis.url = redis.into();
             }
         })
@@ -238,9 +238,9 @@ async fn one_person_does_not_read_the_directory_with_redis_or_without() {
 }
 
 #[tokio::test]
-async fn a_day_has_a_limit_of_its_own() {
+async fn a_minute_has_a_limit_of_its_own() {
     let service = Service::start_with(servers().await, |config| {
-        config.contacts.searches_per_day = 7;
+        config.contacts.searches_per_minute = 7;
     })
     .await;
     let ada = service.person("Ada").await;
@@ -255,10 +255,14 @@ async fn many_accounts_at_one_address_do_not_either() {
         config.redis.url = "redis://127.0.0.1:1".into();
     })
     .await;
-    let mut answered = 0;
-    for _ in 0..3 {
-        let person = service.person("One of many").await;
-        answered += until_refused(&service, &person, 3).await;
+    let mut people = Vec::new();
+    for _ in 0..6 {
+        people.push(service.person("One of many").await);
     }
-    assert_eq!(answered, 6);
+    let mut answered = 0;
+    for person in &people {
+        answered += until_refused(&service, person, 3).await;
+    }
+    // One more for each ten seconds that this takes.
+    assert!((6..=9).contains(&answered), "{answered}");
 }

@@ -8,11 +8,13 @@ use auth::{ServiceIdentity, TokenVerifier, person_from_metadata};
 use ids::{ConversationId, UserId};
 use kafka::KafkaSettings;
 use lifecycle::Lifecycle;
+use proto::account::id_internal_service_server::{IdInternalService, IdInternalServiceServer};
 use proto::account::permission_internal_service_server::{
     PermissionInternalService, PermissionInternalServiceServer,
 };
 use proto::account::{
-    CheckPermissionsRequest, CheckPermissionsResponse, Permission, PermissionsTowards,
+    CheckPermissionsRequest, CheckPermissionsResponse, LeaseNumbersRequest, LeaseNumbersResponse,
+    Permission, PermissionsTowards,
 };
 use proto::event::{Block, MembershipChange, log_record, membership_change};
 use proto::message::message_internal_service_server::{
@@ -34,13 +36,28 @@ use tonic::{Request, Response, Status};
 const CALLERS: &[&str] = &["conversation"];
 
 /// An account service that knows everybody and lets everybody write, but for what it was told.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Account {
     /// Towards whom, whoever asks; `None`: no account.
     towards: Arc<Mutex<HashMap<UserId, Option<Permission>>>>,
+    /// The next number; `None`: no more are given away.
+    next_number: Arc<Mutex<Option<u64>>>,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            towards: Arc::default(),
+            next_number: Arc::new(Mutex::new(Some(0))),
+        }
+    }
 }
 
 impl Account {
+    pub fn lease_no_more(&self) {
+        *self.next_number.lock().unwrap() = None;
+    }
+
     pub fn forget(&self, user: UserId) {
         self.towards.lock().unwrap().insert(user, None);
     }
@@ -51,10 +68,29 @@ impl Account {
     }
 
     pub fn routes(&self, identity: ServiceIdentity) -> Routes {
+        let known = auth::internal_interceptor(identity, CALLERS);
         Routes::new(InterceptedService::new(
             PermissionInternalServiceServer::new(self.clone()),
-            auth::internal_interceptor(identity, CALLERS),
+            known.clone(),
         ))
+        .add_service(InterceptedService::new(
+            IdInternalServiceServer::new(self.clone()),
+            known,
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl IdInternalService for Account {
+    async fn lease_numbers(
+        &self,
+        request: Request<LeaseNumbersRequest>,
+    ) -> Result<Response<LeaseNumbersResponse>, Status> {
+        let count = request.into_inner().count;
+        let mut next = self.next_number.lock().unwrap();
+        let first = next.ok_or_else(|| Status::unavailable("no more"))?;
+        *next = Some(first + u64::from(count));
+        Ok(Response::new(LeaseNumbersResponse { first, count }))
     }
 }
 
