@@ -104,6 +104,17 @@ async fn who_has_many_words_that_begin_alike_is_on_one_page_once() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_long_when_it_is_spelled_out_is_one_too() {
+    let service = service().await;
+    let seeker = service.person("Seeker").await;
+    // One character that stands for eighteen (NFKD), as often as a name may have it.
+    let long = "\u{fdfa}".repeat(64);
+    let person = service.person(&long).await;
+    assert_eq!(service.found(&seeker, &long).await, [person.user.clone()]);
+    assert_eq!(service.found(&seeker, "\u{fdfa}").await, [person.user]);
+}
+
+#[tokio::test]
 async fn a_new_name_is_found_and_the_old_one_is_not() {
     let service = service().await;
     let (seeker, ada) = (

@@ -147,6 +147,20 @@ export interface components {
             joined: components["schemas"]["Joined"];
         } | {
             left: components["schemas"]["Left"];
+        } | {
+            edited: components["schemas"]["Edited"];
+        } | {
+            deleted: components["schemas"]["Deleted"];
+        } | {
+            reacted: components["schemas"]["Reacted"];
+        } | {
+            renamed: components["schemas"]["Renamed"];
+        } | {
+            role_changed: components["schemas"]["RoleChanged"];
+        } | {
+            picture_changed: components["schemas"]["PictureChanged"];
+        } | {
+            history_opened: components["schemas"]["HistoryOpened"];
         };
         /** @description A conversation as the caller sees it. */
         Conversation: {
@@ -171,6 +185,12 @@ export interface components {
             conversation_id: string;
             /**
              * Format: int64
+             * @description The mark, or the entry by which the reader came if that is higher: what counts lies above it.
+             * @default 0
+             */
+            counts_from_number: number;
+            /**
+             * Format: int64
              * @default 0
              */
             head_countable_total: number;
@@ -181,12 +201,31 @@ export interface components {
             head_number: number;
             /**
              * Format: int64
+             * @description How many entries the reader has hidden here: whoever knows of fewer asks for them.
+             * @default 0
+             */
+            hidden_count: number;
+            /**
+             * @description Whether the reader marked the conversation as unread.
+             * @default false
+             */
+            marked_unread: boolean;
+            /**
+             * Format: int64
+             * @description Grows with everything of the reader's that changes here. Of two states the one with the greater head
+             *     and version is the newer one.
+             * @default 0
+             */
+            marks_version: number;
+            /**
+             * Format: int64
              * @default 0
              */
             read_number: number;
             /**
              * Format: int64
-             * @description Countable messages above the mark that the reader did not write.
+             * @description Countable messages above the mark that the reader did not write, that were not deleted and that the
+             *     reader did not hide.
              * @default 0
              */
             unread_count: number;
@@ -200,6 +239,46 @@ export interface components {
         Created: {
             /** @default [] */
             member_ids: string[];
+        };
+        /** @description The message `number` is gone for everybody. It counts no longer as unread for anybody. */
+        Deleted: {
+            /**
+             * @description Who wrote it: for them it never counted.
+             * @default
+             */
+            author_id: string;
+            /**
+             * @description UUIDv7 of this change.
+             * @default
+             */
+            change_id: string;
+            /** @default  */
+            client_message_id: string;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            number: number;
+        };
+        /** @description The message `number` has another text. */
+        Edited: {
+            /**
+             * @description UUIDv7 of this change.
+             * @default
+             */
+            change_id: string;
+            /** @default  */
+            client_message_id: string;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            number: number;
+            /**
+             * @description Empty in the history of a message that was deleted later.
+             * @default
+             */
+            text: string;
         };
         /**
          * @description One numbered change of a conversation. Numbers are gapless: whoever holds less than
@@ -246,6 +325,16 @@ export interface components {
             /** @description Path of the field, such as `member_ids[3]`. */
             field: string;
         };
+        /** @description The member may see what was written before they came, from the number on. */
+        HistoryOpened: {
+            /**
+             * Format: int64
+             * @default 0
+             */
+            from_number: number;
+            /** @default  */
+            user_id: string;
+        };
         Joined: {
             /** @default  */
             user_id: string;
@@ -278,19 +367,46 @@ export interface components {
         };
         /** @enum {string} */
         MemberRole: "owner" | "admin" | "member";
+        /**
+         * @description A message. On its way to the sockets it is as it was written; read from the history it is as it is now,
+         *     with all changes up to `changed_number`. A client applies a change only to a message whose
+         *     `changed_number` is below the number of the change.
+         */
         Message: {
             /** @default [] */
             attachment_ids: string[];
+            /**
+             * Format: int64
+             * @description Number of the latest change in it; 0: never changed.
+             * @default 0
+             */
+            changed_number: number;
             /** @default  */
             client_message_id: string;
+            /** @default false */
+            deleted: boolean;
+            /**
+             * Format: int64
+             * @description When the text was last changed; 0: never.
+             * @default 0
+             */
+            edited_time_unix_ms: number;
             /** @default  */
             message_id: string;
+            /**
+             * @description In the order in which the first of each kind came.
+             * @default []
+             */
+            reactions: components["schemas"]["Reaction"][];
             /**
              * Format: int64
              * @default 0
              */
             reply_to_number: number;
-            /** @default  */
+            /**
+             * @description Empty once deleted.
+             * @default
+             */
             text: string;
         };
         OpenDirectBody: {
@@ -303,6 +419,13 @@ export interface components {
         /** @description The conversation that was opened, created or joined. */
         OpenedBody: {
             conversation: components["schemas"]["Conversation"];
+        };
+        PictureChanged: {
+            /**
+             * @description Empty: none.
+             * @default
+             */
+            picture: string;
         };
         /**
          * @description The body of a refusal: `application/problem+json` (RFC 9457) with a stable `code`, the id of the
@@ -323,6 +446,39 @@ export interface components {
             trace_id?: string | null;
             /** @description `urn:parlance:problem:<code>`. */
             type: string;
+        };
+        /** @description The actor reacts to the message `number`, or no longer does. */
+        Reacted: (components["schemas"]["Reaction"] | null) & {
+            /**
+             * @description UUIDv7 of this change.
+             * @default
+             */
+            change_id: string;
+            /** @default  */
+            client_message_id: string;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            number: number;
+        };
+        Reaction: {
+            added: string;
+        } | {
+            removed: string;
+        };
+        Renamed: {
+            /** @default  */
+            name: string;
+        };
+        RoleChanged: {
+            /**
+             * @description `owner`, `admin` or `member`.
+             * @default
+             */
+            role: string;
+            /** @default  */
+            user_id: string;
         };
         /** @description A conversation with its members. */
         ViewBody: {
@@ -417,6 +573,15 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description not_allowed: this person can't be reached by the caller */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
