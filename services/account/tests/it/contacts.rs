@@ -390,7 +390,7 @@ async fn nobody_writes_into_fields_that_are_not_theirs() {
     for body in [
         json!({"user_id": ben.user}),
         json!({"may_write": "nobody"}),
-        json!({"presence_visibility": 1}),
+        json!({"presence_visibility": "everybody"}),
         json!({"found_by_email": "yes"}),
     ] {
         let answer = service
