@@ -786,7 +786,7 @@ impl Engine {
         if self.compared_once {
             conversation.held.get_or_insert(0);
         }
-        conversation.member_again(&state);
+        conversation.member_again(state.head_number);
         conversation.learn(id, state, out);
         if conversation.is_busy() {
             self.busy.insert(id);
@@ -832,7 +832,7 @@ impl Engine {
                 };
                 conversation.held = Some(begin.min(conversation.first_waiting_previous()));
             }
-            conversation.member_again(&state);
+            conversation.member_again(state.head_number);
             conversation.learn(id, state, out);
             conversation.show_waiting(id, self.me, out);
             if conversation.is_busy() {
@@ -881,11 +881,15 @@ impl Engine {
                 let Some(conversation) = self.conversations.get_mut(&id) else {
                     return;
                 };
+                let head = page.state.as_ref().map_or(0, |state| state.head_number);
                 if let Some(state) = page.state {
                     conversation.learn(id, state, out);
                 }
                 let held_before = conversation.held;
                 conversation.fill(id, self.me, page.entries, page.covered_to, out);
+                // Who left in this page came back in one that follows.
+                conversation.member_again(head);
+                conversation.reaches(head);
                 conversation.probe = false;
                 if conversation.held > held_before || !conversation.is_behind() {
                     conversation.fetch_backoff.reset();

@@ -36,6 +36,9 @@ pub async fn beat(app: Arc<App>, stop: CancellationToken) -> anyhow::Result<()> 
 }
 
 fn beat_one(app: &App, connection: &Connection, now_unix_ms: u64) {
+    app.metrics
+        .socket_queue
+        .record(connection.queue.depth() as f64);
     let good_until_ms = connection.person().expires_unix_s * 1_000 + app.settings.token_grace_ms;
     if now_unix_ms > good_until_ms {
         connection.queue.close(Close::TOKEN_INVALID);

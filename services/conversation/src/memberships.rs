@@ -1,6 +1,7 @@
 //! Who is in which conversation: every change, and the way to the log that it takes before its
 //! caller gets an answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Person;
@@ -14,20 +15,22 @@ use crate::domain::block::Block;
 use crate::domain::conversation::{Conversation, Pair, Standing};
 use crate::domain::group_name::GroupName;
 use crate::events::publish::Publisher;
+use crate::limits::Limits;
 use crate::metrics;
 use crate::peers::{Peers, Reach};
 use crate::problems;
 use crate::store::blocks::Blocks;
-use crate::store::conversations::{Conversations, View};
+use crate::store::conversations::{Conversations, NewGroup, View};
 
-/// People that a group may begin with, its owner not counted.
-pub const MAX_FIRST_MEMBERS: usize = 100;
+/// People that a group may begin with, its owner not counted, and that may be added at once.
+pub const MAX_AT_ONCE: usize = 100;
 
 pub struct Memberships {
     pub store: Conversations,
     pub blocks: Blocks,
     pub publisher: Publisher,
     pub peers: Peers,
+    pub limits: Arc<Limits>,
     pub clock: Clock,
     pub new_ids: NewIds,
     /// How long a call waits for the log; then its caller gets `membership_pending`.
@@ -60,6 +63,7 @@ impl Memberships {
             self.settle(standing).await?;
             return Ok(conversation);
         }
+        self.limits.new_conversation(person.user, 1).await?;
         if let Some((_, reason)) = self.unreachable(person, &[peer]).await?.first() {
             return Err(match reason {
                 Unreachable::Unknown => problems::user_unknown(),
@@ -140,40 +144,26 @@ impl Memberships {
     /// # Errors
     /// `group_name_taken`, `membership_pending`; `input_invalid` with each surplus member, and each who
     /// can't be added.
-    pub async fn create_group(
-        &self,
-        person: &Person,
-        name: &GroupName,
-        members: &[UserId],
-    ) -> Result<Conversation> {
-        let mut fields = Fields::default();
-        if members.len() > MAX_FIRST_MEMBERS {
+    pub async fn create_group(&self, person: &Person, group: &NewGroup) -> Result<Conversation> {
+        if group.members.len() > MAX_AT_ONCE {
+            let mut fields = Fields::default();
             fields.refuse(
                 "member_ids",
                 "too_many_members",
-                format!("A group begins with at most {MAX_FIRST_MEMBERS} others; more can join."),
+                format!("A group begins with at most {MAX_AT_ONCE} others; more can join."),
             );
             return Err(fields.into_problem());
         }
-        let unreachable = self.unreachable(person, members).await?;
-        if !unreachable.is_empty() {
-            for (index, member) in members.iter().enumerate() {
-                if let Some((_, reason)) = unreachable.iter().find(|(user, _)| user == member) {
-                    let (code, detail) = match reason {
-                        Unreachable::Unknown => ("user_unknown", "There is no such person."),
-                        Unreachable::NotAllowed => ("not_allowed", problems::NOT_ALLOWED),
-                    };
-                    fields.refuse(format!("member_ids[{index}]"), code, detail);
-                }
-            }
-            return Err(fields.into_problem());
-        }
+        self.limits
+            .new_conversation(person.user, group.members.len())
+            .await?;
+        self.require_reachable(person, "member_ids", &group.members)
+            .await?;
         let (conversation, standing) = self
             .store
             .create_group(
-                name,
+                group,
                 person.user,
-                members,
                 ConversationId::from_uuid(self.new_ids.next().await?),
                 self.clock.unix_ms(),
             )
@@ -182,11 +172,37 @@ impl Memberships {
         Ok(conversation)
     }
 
-    /// Joins a group by its name.
+    /// Refuses people who can't be put into a group by this person, each under its place in `field`.
+    pub(crate) async fn require_reachable(
+        &self,
+        person: &Person,
+        field: &str,
+        users: &[UserId],
+    ) -> Result<()> {
+        let unreachable = self.unreachable(person, users).await?;
+        if unreachable.is_empty() {
+            return Ok(());
+        }
+        let mut fields = Fields::default();
+        for (index, user) in users.iter().enumerate() {
+            if let Some((_, reason)) = unreachable.iter().find(|(other, _)| other == user) {
+                let (code, detail) = match reason {
+                    Unreachable::Unknown => ("user_unknown", "There is no such person."),
+                    Unreachable::NotAllowed => ("not_allowed", problems::NOT_ALLOWED),
+                };
+                fields.refuse(format!("{field}[{index}]"), code, detail);
+            }
+        }
+        Err(fields.into_problem())
+    }
+
+    /// Joins a public group by its name.
     ///
     /// # Errors
     /// `group_unknown`, `group_full`, `membership_pending`.
     pub async fn join(&self, person: &Person, name: &GroupName) -> Result<Conversation> {
+        self.limits.search(person.user).await?;
+        self.limits.change(person.user).await?;
         let (conversation, standing) = self
             .store
             .join(name, person.user, self.clock.unix_ms())
@@ -200,7 +216,11 @@ impl Memberships {
     /// # Errors
     /// `conversation_unknown`, `direct_conversation_fixed`, `membership_pending`.
     pub async fn leave(&self, person: &Person, conversation: ConversationId) -> Result<()> {
-        let standing = self.store.leave(conversation, person.user).await?;
+        self.limits.change(person.user).await?;
+        let standing = self
+            .store
+            .leave(conversation, person.user, self.clock.unix_ms())
+            .await?;
         self.settle(standing).await
     }
 
@@ -217,7 +237,11 @@ impl Memberships {
         if target == person.user {
             return self.leave(person, conversation).await;
         }
-        let standing = self.store.remove(conversation, person.user, target).await?;
+        self.limits.change(person.user).await?;
+        let standing = self
+            .store
+            .remove(conversation, person.user, target, self.clock.unix_ms())
+            .await?;
         self.settle(standing).await
     }
 
@@ -226,6 +250,7 @@ impl Memberships {
     /// # Errors
     /// `conversation_unknown`, `membership_pending`.
     pub async fn view(&self, person: &Person, conversation: ConversationId) -> Result<View> {
+        self.limits.read(person.user).await?;
         let view = self
             .store
             .view(conversation, person.user)
@@ -249,7 +274,7 @@ impl Memberships {
 
     /// Returns when the log has applied a version: nobody is told of a change before everybody can
     /// see it.
-    async fn settle(&self, standing: Standing) -> Result<()> {
+    pub(crate) async fn settle(&self, standing: Standing) -> Result<()> {
         let began = Instant::now();
         let deadline = began + self.apply_timeout;
         match timeout_at(deadline, self.publisher.publish_through(standing)).await {
@@ -278,48 +303,4 @@ impl Memberships {
             Err(problem) => Err(problem),
         }
     }
-}
-
-/// Reads ids of members, each fault under its own place.
-pub(crate) fn parse_members(fields: &mut Fields, texts: &[String]) -> Option<Vec<UserId>> {
-    let parsed: Vec<Option<UserId>> = texts
-        .iter()
-        .enumerate()
-        .map(|(index, text)| {
-            fields.parse(
-                format!("member_ids[{index}]"),
-                "user_id_invalid",
-                UserId::parse(text),
-            )
-        })
-        .collect();
-    parsed.into_iter().collect()
-}
-
-/// Reads a conversation's id.
-pub(crate) fn parse_conversation(text: &str) -> Result<ConversationId> {
-    let mut fields = Fields::default();
-    fields
-        .parse(
-            "conversation_id",
-            "conversation_id_invalid",
-            ConversationId::parse(text),
-        )
-        .ok_or_else(|| fields.into_problem())
-}
-
-/// Reads a person's id.
-pub(crate) fn parse_user(text: &str) -> Result<UserId> {
-    let mut fields = Fields::default();
-    fields
-        .parse("user_id", "user_id_invalid", UserId::parse(text))
-        .ok_or_else(|| fields.into_problem())
-}
-
-/// Reads the name of a group.
-pub(crate) fn parse_group_name(text: &str) -> Result<GroupName> {
-    let mut fields = Fields::default();
-    fields
-        .parse("name", "group_name_invalid", GroupName::parse(text))
-        .ok_or_else(|| fields.into_problem())
 }

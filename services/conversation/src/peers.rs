@@ -10,12 +10,15 @@ use problem::{Kind, Problem, Result};
 use proto::account::permission_internal_service_client::PermissionInternalServiceClient;
 use proto::account::{CheckPermissionsRequest, Permission};
 use proto::message::message_internal_service_client::MessageInternalServiceClient;
-use proto::message::{AwaitMembershipVersionRequest, GetHeadsRequest, GetSummariesRequest};
+use proto::message::{
+    AwaitMembershipVersionRequest, CountMessagesRequest, GetHeadsRequest, GetSummariesRequest,
+};
 use proto::socket;
 use tokio::time::Instant;
 
 use crate::domain::conversation::Standing;
 use crate::domain::page::Activity;
+use crate::store::activity::DailyCount;
 
 /// Heads asked for in one call, and calls under way at once for one list.
 const HEADS_PER_CALL: usize = 1_000;
@@ -40,6 +43,17 @@ pub enum Reach {
     IfSharedGroup,
     /// They have no account.
     Unknown,
+}
+
+/// What the message service has counted above a number.
+#[derive(Debug)]
+pub struct Counted {
+    pub counts: Vec<DailyCount>,
+    /// The number up to which it is.
+    pub through: u64,
+    pub head: u64,
+    /// Offset of the last record of the log that is in the head.
+    pub applied_offset: i64,
 }
 
 impl Peers {
@@ -156,6 +170,44 @@ impl Peers {
                 })
             })
             .collect()
+    }
+
+    /// Who wrote how many messages on which day, above a number.
+    ///
+    /// # Errors
+    /// When the message service fails.
+    pub async fn count_messages(
+        &self,
+        conversation: ConversationId,
+        after: u64,
+    ) -> Result<Counted> {
+        let request = CountMessagesRequest {
+            conversation_id: conversation.to_string(),
+            after_number: after,
+        };
+        let counted = MessageInternalServiceClient::new(self.message.channel())
+            .count_messages(self.message.request(request, None))
+            .await
+            .map_err(|status| Problem::from_peer("message", &status))?
+            .into_inner();
+        let counts = counted
+            .counts
+            .iter()
+            .map(|count| {
+                Ok(DailyCount {
+                    day: count.day as i32,
+                    user: UserId::parse(&count.sender_id)
+                        .map_err(|error| Problem::internal(&error))?,
+                    messages: count.messages,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Counted {
+            counts,
+            through: counted.through_number,
+            head: counted.head_number,
+            applied_offset: counted.applied_offset,
+        })
     }
 
     /// State and last entry of each conversation (at most 100) that the person is in.

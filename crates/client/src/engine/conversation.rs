@@ -112,9 +112,9 @@ impl Conversation {
         self.held = Some(if joins { entry.previous_number } else { 0 });
     }
 
-    /// Heads of conversations are told to members only.
-    pub(super) fn member_again(&mut self, state: &ConversationState) {
-        if self.held.is_some_and(|held| state.head_number > held) {
+    /// There is more for this person to see than the entry by which they left.
+    pub(super) fn member_again(&mut self, head: u64) {
+        if self.held.is_some_and(|held| head > held) {
             self.left = false;
         }
     }

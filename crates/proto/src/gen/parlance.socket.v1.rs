@@ -318,7 +318,10 @@ pub struct Entry {
     #[schema(required = true)]
     pub actor_id: ::prost::alloc::string::String,
     #[serde(flatten)]
-    #[prost(oneof = "entry::Change", tags = "7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17")]
+    #[prost(
+        oneof = "entry::Change",
+        tags = "7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
+    )]
     pub change: ::core::option::Option<entry::Change>,
 }
 /// Nested message and enum types in `Entry`.
@@ -349,6 +352,8 @@ pub mod entry {
         PictureChanged(super::PictureChanged),
         #[prost(message, tag = "17")]
         HistoryOpened(super::HistoryOpened),
+        #[prost(message, tag = "18")]
+        GroupDeleted(super::GroupDeleted),
     }
 }
 /// A message. On its way to the sockets it is as it was written; read from the history it is as it is now,
@@ -514,6 +519,11 @@ pub struct HistoryOpened {
     #[schema(required = true)]
     pub from_number: u64,
 }
+/// The group is gone: everybody has left it.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupDeleted {}
 #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -176,7 +176,13 @@ impl Log {
         if self.sample_ratio <= 0.0 || rand::random::<f64>() >= self.sample_ratio {
             return None;
         }
-        let span = tracing::info_span!("send", otel.kind = "producer");
+        let span = tracing::info_span!(
+            "send",
+            otel.kind = "producer",
+            messaging.system = "kafka",
+            messaging.client.id = format!("chat-gateway-{}", self.partition),
+            messaging.destination.name = LOG_TOPIC,
+        );
         // A parent that says "sampled" hands our draw to the tracer, which would draw again.
         let (trace, parent) = (rand::random::<u128>() | 1, rand::random::<u64>() | 1);
         telemetry::set_parent(&span, &format!("00-{trace:032x}-{parent:016x}-01"));

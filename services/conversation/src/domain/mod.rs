@@ -2,6 +2,10 @@
 
 pub mod block;
 pub mod conversation;
+pub mod description;
 pub mod group_name;
+pub mod invitation;
 pub mod member;
 pub mod page;
+pub mod report;
+pub mod settings;

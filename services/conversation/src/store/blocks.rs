@@ -7,9 +7,10 @@ use ids::UserId;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::outbox::{self, Change};
+use super::outbox::Change;
+use super::rows::{ConversationRow, record, select_conversation};
 use crate::domain::block::{Block, BlockState};
-use crate::domain::conversation::{Pair, Standing, Version};
+use crate::domain::conversation::{Pair, Standing};
 
 #[derive(Clone)]
 pub struct Blocks {
@@ -40,17 +41,13 @@ impl Blocks {
         let (known_version, known_state) = known.map_or((0, BlockState::NotBlocked), |known| {
             (known.0 as u64, BlockState::of(known.1))
         });
-        let conversation: Option<(Uuid, i64)> = sqlx::query_as(
-            "SELECT id, version FROM conversations WHERE low = $1 AND high = $2 FOR UPDATE",
-        )
+        let mut row: Option<ConversationRow> = sqlx::query_as(select_conversation!(
+            "WHERE c.low = $1 AND c.high = $2 FOR UPDATE"
+        ))
         .bind(block.pair().low().as_uuid())
         .bind(block.pair().high().as_uuid())
         .fetch_optional(&mut *tx)
         .await?;
-        let mut standing = conversation.map(|(id, version)| Standing {
-            conversation: ids::ConversationId::from_uuid(id),
-            version: Version::new(version as u64),
-        });
         if block.version() > known_version {
             sqlx::query(
                 "INSERT INTO blocks (blocker_id, blocked_id, version, active)
@@ -64,21 +61,15 @@ impl Blocks {
             .bind(block.state() == BlockState::Blocked)
             .execute(&mut *tx)
             .await?;
-            if let Some(standing) = &mut standing
+            if let Some(row) = &mut row
                 && block.state() != known_state
             {
-                standing.version = Version::new(standing.version.get() + 1);
-                sqlx::query("UPDATE conversations SET version = $2 WHERE id = $1")
-                    .bind(standing.conversation.as_uuid())
-                    .bind(standing.version.get() as i64)
-                    .execute(&mut *tx)
-                    .await?;
                 let change = Change::BlockChanged(block.blocker(), block.state());
-                outbox::append(&mut tx, *standing, block.blocker(), change).await?;
+                record(&mut tx, row, block.blocker(), change).await?;
             }
         }
         tx.commit().await?;
-        Ok(standing)
+        Ok(row.map(|row| row.standing()))
     }
 
     /// Those of `others` who are in a group with somebody now.
@@ -95,6 +86,7 @@ impl Blocks {
             "SELECT DISTINCT theirs.user_id
              FROM members theirs
              JOIN conversations c ON c.id = theirs.conversation_id AND c.low IS NULL
+               AND c.deleted_at_unix_ms IS NULL
              JOIN members own USING (conversation_id)
              WHERE theirs.user_id = ANY($2) AND theirs.left_version IS NULL
                AND own.user_id = $1 AND own.left_version IS NULL",

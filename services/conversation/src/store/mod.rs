@@ -1,5 +1,10 @@
 //! Postgres: who is in what, and what of it the log has yet to learn.
 
+pub mod activity;
 pub mod blocks;
 pub mod conversations;
+pub mod groups;
+pub mod invitations;
 pub mod outbox;
+mod rows;
+pub mod settings;

@@ -17,7 +17,7 @@ use crate::domain::conversation::{Applied, Head, Standing, Told};
 use crate::domain::membership::MembershipEvent;
 use crate::domain::submission::IdKey;
 use crate::domain::{Conversation, FirstSeen, Membership, Outcome, Position, Submission};
-use crate::store::{EntryRange, RowSet, Store, StoreError};
+use crate::store::{EntryRange, Reads, Store, StoreError, Written};
 
 /// Most records of one batch; less than a conversation keeps in memory.
 pub const MAX_BATCH: usize = 512;
@@ -114,7 +114,7 @@ pub struct Outgoing {
 /// What a batch leaves to be stored and told.
 #[derive(Debug, Default)]
 pub struct Decided {
-    pub rows: RowSet,
+    pub rows: Vec<Written>,
     pub heads: Vec<(ConversationId, Head)>,
     pub outgoing: Vec<Outgoing>,
     standings: Vec<(ConversationId, UserId, Option<Origin>)>,
@@ -124,8 +124,8 @@ pub struct Decided {
 pub type LogEnd = Arc<dyn Fn() -> BoxFuture<'static, Result<i64, String>> + Send + Sync>;
 
 /// One partition's state.
-pub struct Owner {
-    store: Store,
+pub struct Owner<R = Store> {
+    store: R,
     partition: i32,
     epoch: u64,
     log_end: LogEnd,
@@ -143,7 +143,7 @@ struct Loaded {
 #[derive(Debug)]
 pub struct Prepared {
     records: Vec<Step>,
-    found: HashMap<(ConversationId, String), FirstSeen>,
+    found: HashMap<(ConversationId, IdKey), FirstSeen>,
 }
 
 #[derive(Debug)]
@@ -156,13 +156,13 @@ enum Step {
     },
 }
 
-impl Owner {
+impl<R: Reads> Owner<R> {
     /// Begins to own a partition.
     ///
     /// # Errors
     /// When the notes of what was set aside can't be read.
     pub async fn begin(
-        store: Store,
+        store: R,
         partition: i32,
         epoch: u64,
         log_end: LogEnd,
@@ -418,7 +418,7 @@ impl Owner {
     async fn tell_again(
         &self,
         record: &Record,
-        found: &HashMap<(ConversationId, String), FirstSeen>,
+        found: &HashMap<(ConversationId, IdKey), FirstSeen>,
     ) -> Result<Option<Told>, StoreError> {
         let Some(loaded) = self.conversations.get(&record.conversation) else {
             return Ok(None);
@@ -426,7 +426,7 @@ impl Owner {
         let number = match &record.change {
             Change::Submit(submission) => {
                 let key = submission.key();
-                match found.get(&(record.conversation, Store::first_seen_key(key))) {
+                match found.get(&(record.conversation, key)) {
                     Some(first) if first.position == record.position => match &first.outcome {
                         Outcome::Accepted { number, .. } => *number,
                         Outcome::Refused(_) => {
@@ -491,10 +491,8 @@ impl Owner {
     }
 
     /// Decides. Changes the state: once per batch.
-    ///
-    /// # Errors
-    /// Never for rows that we made.
-    pub fn apply(&mut self, prepared: Prepared) -> Result<Decided, StoreError> {
+    #[must_use]
+    pub fn apply(&mut self, prepared: Prepared) -> Decided {
         let mut decided = Decided::default();
         let mut touched = BTreeSet::new();
         let mut standings = BTreeSet::new();
@@ -511,9 +509,11 @@ impl Owner {
                     };
                     touched.insert(record.conversation);
                     let applied = Self::apply_one(&mut loaded.state, &record, &prepared.found);
-                    decided
-                        .rows
-                        .add(record.conversation, record.time_unix_ms, &applied.rows)?;
+                    decided.rows.push(Written {
+                        conversation: record.conversation,
+                        time_unix_ms: record.time_unix_ms,
+                        rows: applied.rows,
+                    });
                     (record.conversation, record.origin, applied.told)
                 }
             };
@@ -608,13 +608,13 @@ impl Owner {
                 decided.heads.push((id, head));
             }
         }
-        Ok(decided)
+        decided
     }
 
     fn apply_one(
         state: &mut Conversation,
         record: &Record,
-        found: &HashMap<(ConversationId, String), FirstSeen>,
+        found: &HashMap<(ConversationId, IdKey), FirstSeen>,
     ) -> Applied {
         match &record.change {
             Change::Submit(submission) => {
@@ -622,7 +622,7 @@ impl Owner {
                 let first = if found.is_empty() {
                     None
                 } else {
-                    found.get(&(record.conversation, Store::first_seen_key(key)))
+                    found.get(&(record.conversation, key))
                 };
                 state.submit(
                     record.position,

@@ -20,6 +20,7 @@ mod changes;
 mod codec;
 mod read;
 mod readers;
+mod reads;
 mod tables;
 mod write;
 
@@ -37,7 +38,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use read::EntryRange;
 pub use readers::ReachedAt;
-pub use write::RowSet;
+pub use reads::Reads;
+pub use write::Written;
 
 /// Numbers to a bucket of the messages table.
 pub const BUCKET_SIZE: u64 = 128;

@@ -77,30 +77,22 @@ impl Store {
     pub async fn first_seen(
         &self,
         keys: &[(ConversationId, IdKey)],
-    ) -> Result<HashMap<(ConversationId, String), FirstSeen>, StoreError> {
-        let keys = keys
+    ) -> Result<HashMap<(ConversationId, IdKey), FirstSeen>, StoreError> {
+        let wanted: HashMap<(String, String), (ConversationId, IdKey)> = keys
             .iter()
-            .collect::<HashSet<_>>()
-            .into_iter()
-            .map(|(conversation, key)| (conversation.to_string(), id_sort_key(*key)))
+            .map(|(conversation, key)| {
+                let row = (conversation.to_string(), id_sort_key(*key));
+                (row, (*conversation, *key))
+            })
             .collect();
         let mut found = HashMap::new();
-        for item in self.batch_get(keys).await? {
-            let conversation = text(&item, "pk")?
-                .parse()
-                .map_err(|_| StoreError::Malformed("pk"))?;
-            found.insert(
-                (conversation, text(&item, "sk")?.to_owned()),
-                first_seen_of(&item)?,
-            );
+        for item in self.batch_get(wanted.keys().cloned().collect()).await? {
+            let row = (text(&item, "pk")?.to_owned(), text(&item, "sk")?.to_owned());
+            if let Some(key) = wanted.get(&row) {
+                found.insert(*key, first_seen_of(&item)?);
+            }
         }
         Ok(found)
-    }
-
-    /// Sort key under which [`Self::first_seen`] answers.
-    #[must_use]
-    pub fn first_seen_key(key: IdKey) -> String {
-        id_sort_key(key)
     }
 
     pub(super) async fn batch_get(

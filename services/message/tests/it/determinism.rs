@@ -191,7 +191,7 @@ async fn membership_is_read_as_of_the_record() {
     log.leave(ben);
     log.send(ben, "too late");
     let crashed = decide(&mut owner(&store).await, &log.records[met..]).await;
-    store.put_rows([&crashed.rows]).await.unwrap();
+    store.put_rows(&crashed.rows).await.unwrap();
 
     let decided = finish(&mut owner(&store).await, &store, &log.records[met..]).await;
     assert_eq!(entries(&decided).len(), 2);
@@ -264,7 +264,7 @@ async fn a_cold_start_numbers_nothing_again_but_tells_again_what_is_young() {
         .prepare(&log.records, log.now_ms() + 11 * 60 * 1_000)
         .await
         .unwrap();
-    assert!(entries(&later.apply(prepared).unwrap()).is_empty());
+    assert!(entries(&later.apply(prepared)).is_empty());
 }
 
 #[tokio::test]
@@ -526,7 +526,7 @@ async fn disturbed(store: &Store, log: &TestLog, steps: &[Step]) {
                 let end = at + (*records).min(rest);
                 let decided = decide(&mut current, &log.records[at..end]).await;
                 if *after > 0 {
-                    store.put_rows([&decided.rows]).await.unwrap();
+                    store.put_rows(&decided.rows).await.unwrap();
                 }
                 if *after > 1 {
                     put_heads(store, &decided).await;

@@ -68,13 +68,13 @@ pub async fn owner(store: &Store) -> Owner {
 pub async fn decide(owner: &mut Owner, records: &[RawRecord]) -> Decided {
     let now = records.last().map_or(0, |record| record.time_unix_ms);
     let prepared = owner.prepare(records, now).await.unwrap();
-    let mut decided = owner.apply(prepared).unwrap();
+    let mut decided = owner.apply(prepared);
     owner.stand(&mut decided).await.unwrap();
     decided
 }
 
 pub async fn write(store: &Store, decided: &Decided) {
-    store.put_rows([&decided.rows]).await.unwrap();
+    store.put_rows(&decided.rows).await.unwrap();
     put_heads(store, decided).await;
 }
 
