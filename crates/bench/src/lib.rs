@@ -85,6 +85,8 @@ pub enum Workload {
     Idle,
     /// All sockets of a gateway lost at once. By itself, with --gateways 2.
     Storm,
+    /// Ids of the central generator.
+    Ids,
 }
 
 /// Runs the workloads, prints a table, writes the JSON.
@@ -97,7 +99,12 @@ pub async fn run(args: Args) -> Result<()> {
     }
     let stack = Box::pin(Stack::start(&args)).await?;
     let mut report = Report::new(&args, &stack);
-    let all = [Workload::Pairs, Workload::Rooms, Workload::Idle];
+    let all = [
+        Workload::Pairs,
+        Workload::Rooms,
+        Workload::Idle,
+        Workload::Ids,
+    ];
     let wanted = if args.workloads.is_empty() {
         &all[..]
     } else {
@@ -133,6 +140,9 @@ pub async fn run(args: Args) -> Result<()> {
             Workload::Storm => {
                 report.storm = Some(Box::pin(workloads::storm(&args, &stack)).await?);
             }
+            // A suite that runs elsewhere keeps its internal ports to itself.
+            Workload::Ids if args.server.is_some() && args.workloads.is_empty() => {}
+            Workload::Ids => report.ids = Box::pin(workloads::ids(&args, &stack)).await?,
         }
         // Written after each workload: a later one that fails takes nothing with it.
         report.write(&args.out)?;

@@ -389,7 +389,12 @@ impl Board {
             Update::Connection(ConnectionState::Ended { code }) => {
                 self.faults.push(format!("a session ended: {code}"));
             }
-            Update::Connection(_) | Update::State { .. } | Update::Complaint { .. } => {}
+            Update::Connection(_)
+            | Update::State { .. }
+            | Update::Receipt { .. }
+            | Update::Hidden { .. }
+            | Update::SettingsChanged { .. }
+            | Update::Complaint { .. } => {}
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::load::Measured;
 use crate::machine::Machine;
 use crate::processes::CpuSeconds;
 use crate::stack::Stack;
-use crate::workloads::{Idle, Storm};
+use crate::workloads::{Idle, Ids, Storm};
 
 /// The five services.
 const SERVICES: [&str; 5] = [
@@ -36,6 +36,7 @@ pub struct Report {
     pub rooms: Vec<Measured>,
     pub idle: Option<Idle>,
     pub storm: Option<Storm>,
+    pub ids: Vec<Ids>,
 }
 
 impl Report {
@@ -49,6 +50,7 @@ impl Report {
             rooms: Vec::new(),
             idle: None,
             storm: None,
+            ids: Vec::new(),
         }
     }
 
@@ -70,7 +72,8 @@ impl Report {
         });
         let idle = self.idle.iter().flat_map(|idle| idle.faults.clone());
         let storm = self.storm.iter().flat_map(|storm| storm.faults.clone());
-        runs.chain(idle).chain(storm).collect()
+        let ids = self.ids.iter().flat_map(|ids| ids.faults.clone());
+        runs.chain(idle).chain(storm).chain(ids).collect()
     }
 }
 
@@ -229,6 +232,26 @@ impl fmt::Display for Report {
                 "| all connected and caught up at the first start | {:.1} s |",
                 storm.first_connect_seconds
             )?;
+        }
+        if !self.ids.is_empty() {
+            writeln!(f, "\nIds, drawn by four tasks as fast as it goes")?;
+            writeln!(f, "| batch | drawn | a second | p50 / p99 ns | max ms |")?;
+            writeln!(f, "|---|---|---|---|---|")?;
+            for ids in &self.ids {
+                let batch = match ids.batch {
+                    0 => "none: made here".to_owned(),
+                    batch => batch.to_string(),
+                };
+                writeln!(
+                    f,
+                    "| {batch} | {} | {:.0} | {} / {} | {:.1} |",
+                    ids.drawn,
+                    ids.per_second,
+                    ids.p50_ns,
+                    ids.p99_ns,
+                    ids.max_ns as f64 / 1_000_000.0
+                )?;
+            }
         }
         Ok(())
     }

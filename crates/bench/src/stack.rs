@@ -88,6 +88,11 @@ impl Stack {
         })
     }
 
+    /// The account service's port for peers, of a suite of our own.
+    pub fn account_internal_url(&self) -> Option<String> {
+        Some(self.suite.as_ref()?.account.internal_url())
+    }
+
     /// The socket for the `index`th connection.
     pub fn socket_url(&self, index: usize) -> String {
         self.socket_urls[index % self.socket_urls.len()].clone()

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use client::{Api, Client, Draft, Position, Registration};
+use client::{Api, Client, Draft, MessageChange, Position, Registration};
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
 use crate::keep::{Keeper, Kept};
-use crate::output::{Names, Output, line, people_in};
-use crate::{Cli, Command, check, follow, groups};
+use crate::output::{Names, Output, line, people_in, printable, time};
+use crate::{Cli, Command, Entry, check, follow, groups};
 
 pub const DEFAULT_SERVER: &str = "http://localhost:8080";
 
@@ -77,14 +77,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         }
         Command::List => list(out, &client()?).await,
         Command::Send(args) => {
-            let text = match args.text.as_str() {
-                "-" => {
-                    let mut text = String::new();
-                    tokio::io::stdin().read_to_string(&mut text).await?;
-                    text.trim_end_matches('\n').to_owned()
-                }
-                _ => args.text,
-            };
+            let text = text_or_stdin(args.text).await?;
             let client = client()?;
             let conversation = args.place.find(&client).await?;
             let draft = Draft {
@@ -92,6 +85,36 @@ pub async fn run(cli: Cli) -> Result<()> {
                 ..Draft::text(text)
             };
             send(out, &client, conversation, &draft).await
+        }
+        Command::Edit(args) => {
+            let change = MessageChange::Edit(text_or_stdin(args.text).await?);
+            change_message(out, &client()?, &args.entry, &change, "Edited").await
+        }
+        Command::Delete(entry) => {
+            change_message(out, &client()?, &entry, &MessageChange::Delete, "Deleted").await
+        }
+        Command::React(args) => {
+            let (change, done) = if args.remove {
+                (MessageChange::RemoveReaction(args.emoji), "Taken away")
+            } else {
+                (MessageChange::AddReaction(args.emoji), "Reacted")
+            };
+            change_message(out, &client()?, &args.entry, &change, done).await
+        }
+        Command::Info(entry) => info(out, &client()?, &entry).await,
+        Command::Unread { place } => {
+            let client = client()?;
+            let conversation = place.find(&client).await?;
+            let state = client.mark_unread(conversation).await?;
+            out.print(&state, || "Marked as unread.".to_owned());
+            Ok(())
+        }
+        Command::Hide(entry) => {
+            let client = client()?;
+            let conversation = entry.place.find(&client).await?;
+            let state = client.hide(conversation, entry.number).await?;
+            out.print(&state, || format!("You see #{} no more.", entry.number));
+            Ok(())
         }
         Command::Follow(args) => {
             let client = client()?;
@@ -259,6 +282,7 @@ async fn list(out: Output, client: &Client) -> Result<()> {
     }
     for item in &all {
         let unread = match item.state.unread_count {
+            0 if item.state.marked_unread => "(unread) ".to_owned(),
             0 => String::new(),
             count => format!("({count}) "),
         };
@@ -285,18 +309,95 @@ async fn send(
     draft: &Draft,
 ) -> Result<()> {
     let id = client.new_client_message_id();
+    let accepted =
+        until_answered(async || client.send_message(conversation, id, draft).await).await?;
+    out.print(&accepted, || format!("Sent as #{}.", accepted.number));
+    Ok(())
+}
+
+/// Changes a message; `done` says so.
+async fn change_message(
+    out: Output,
+    client: &Client,
+    entry: &Entry,
+    change: &MessageChange,
+    done: &str,
+) -> Result<()> {
+    let conversation = entry.place.find(client).await?;
+    let id = client.new_client_message_id();
+    let accepted = until_answered(async || {
+        client
+            .change_message(conversation, id, entry.number, change)
+            .await
+    })
+    .await?;
+    out.print(&accepted, || format!("{done} as #{}.", accepted.number));
+    Ok(())
+}
+
+/// Calls again, with the same id, for as long as the answer may still come.
+async fn until_answered<T>(mut call: impl AsyncFnMut() -> client::Result<T>) -> client::Result<T> {
     let mut tries = 0;
-    let accepted = loop {
-        match client.send_message(conversation, id, draft).await {
+    loop {
+        match call().await {
             Err(error) if error.is_retryable() && tries < 5 => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(200 << tries)).await;
             }
-            outcome => break outcome?,
+            outcome => return outcome,
         }
+    }
+}
+
+async fn info(out: Output, client: &Client, entry: &Entry) -> Result<()> {
+    let conversation = entry.place.find(client).await?;
+    let receipts = client.receipts(conversation, entry.number).await?;
+    let revisions = match client.revisions(conversation, entry.number).await {
+        // It was deleted, and with it all that it said.
+        Err(error) if error.code() == Some("entry_unknown") => Vec::new(),
+        outcome => outcome?,
     };
-    out.print(&accepted, || format!("Sent as #{}.", accepted.number));
+    if out.json {
+        out.print(
+            &json!({ "receipts": receipts, "revisions": revisions }),
+            String::new,
+        );
+        return Ok(());
+    }
+    let mut names = Names::default();
+    names
+        .learn(client, receipts.iter().map(|receipt| receipt.user_id))
+        .await;
+    for revision in &revisions {
+        out.print(&(), || {
+            format!(
+                "{} {}",
+                time(revision.time_unix_ms),
+                printable(&revision.text)
+            )
+        });
+    }
+    for receipt in &receipts {
+        let at = |reached: Option<i64>| reached.map_or_else(|| "not yet".to_owned(), time);
+        out.print(&(), || {
+            format!(
+                "{}: delivered {}, read {}",
+                names.of(&receipt.user_id.to_string()),
+                at(receipt.delivered_time_unix_ms),
+                at(receipt.read_time_unix_ms)
+            )
+        });
+    }
     Ok(())
+}
+
+async fn text_or_stdin(text: String) -> Result<String> {
+    if text != "-" {
+        return Ok(text);
+    }
+    let mut text = String::new();
+    tokio::io::stdin().read_to_string(&mut text).await?;
+    Ok(text.trim_end_matches('\n').to_owned())
 }
 
 /// Asks for the password, or reads the first line of standard input.

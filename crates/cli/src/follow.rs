@@ -81,6 +81,23 @@ pub async fn follow(
                     "head_number": standing.head,
                     "read_number": standing.read,
                     "unread_count": standing.unread,
+                    "marked_unread": standing.marked_unread,
+                } }),
+                String::new,
+            ),
+            Some(Update::Receipt {
+                user,
+                delivered,
+                read,
+                time_unix_ms,
+                ..
+            }) if out.json => out.print(
+                &json!({ "receipt": {
+                    "conversation_id": conversation,
+                    "user_id": user,
+                    "delivered_number": delivered,
+                    "read_number": read,
+                    "time_unix_ms": time_unix_ms,
                 } }),
                 String::new,
             ),

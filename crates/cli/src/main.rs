@@ -55,6 +55,21 @@ enum Command {
     List,
     /// Send a message. Returns when it is numbered and stored.
     Send(Send),
+    /// Give a message of yours another text.
+    Edit(Edit),
+    /// Delete a message for everybody: your own, or in a group that you lead anybody's.
+    Delete(Entry),
+    /// React to a message with an emoji.
+    React(React),
+    /// Who got a message and who read it, and when; and every text that it has had.
+    Info(Entry),
+    /// Let a conversation look unread on all your devices.
+    Unread {
+        #[arg(value_name = PLACE)]
+        place: Place,
+    },
+    /// Delete an entry for yourself alone. There is no way back.
+    Hide(Entry),
     /// Show a conversation as it goes on, until Ctrl-C.
     Follow(Follow),
     /// Print what was said.
@@ -159,6 +174,33 @@ struct Send {
     /// Number of the entry that this answers.
     #[arg(long, value_name = "NUMBER")]
     reply_to: Option<u64>,
+}
+
+/// An entry of a conversation.
+#[derive(Args)]
+struct Entry {
+    #[arg(value_name = PLACE)]
+    place: Place,
+    /// Its number, as `follow` and `history` show it.
+    number: u64,
+}
+
+#[derive(Args)]
+struct Edit {
+    #[command(flatten)]
+    entry: Entry,
+    /// The new text; `-` reads it from standard input.
+    text: String,
+}
+
+#[derive(Args)]
+struct React {
+    #[command(flatten)]
+    entry: Entry,
+    emoji: String,
+    /// Take it away again.
+    #[arg(long)]
+    remove: bool,
 }
 
 #[derive(Args)]

@@ -166,10 +166,14 @@ pub fn line(entry: &Entry, names: &Names) -> String {
         Some(entry::Change::GroupDeleted(_)) => format!("* {actor} deleted the group"),
         None => "* something that this version doesn't know".to_owned(),
     };
-    let time = clock::from_unix_ms(entry.time_unix_ms.unsigned_abs());
+    format!("#{} {} {what}", entry.number, time(entry.time_unix_ms))
+}
+
+/// A time of the server's, in UTC, to the minute.
+pub fn time(unix_ms: i64) -> String {
+    let time = clock::from_unix_ms(unix_ms.unsigned_abs());
     format!(
-        "#{} {:04}-{:02}-{:02} {:02}:{:02}Z {what}",
-        entry.number,
+        "{:04}-{:02}-{:02} {:02}:{:02}Z",
         time.year(),
         u8::from(time.month()),
         time.day(),
@@ -179,7 +183,7 @@ pub fn line(entry: &Entry, names: &Names) -> String {
 }
 
 /// Without what a terminal would obey; lines after the first are indented.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
         .collect::<String>()

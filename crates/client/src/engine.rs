@@ -7,16 +7,19 @@
 //! Invariants, whatever is lost, doubled or late:
 //! - an entry of a conversation is shown at most once, and only after every entry before it that the
 //!   person may see, or after an [`Update::Reset`] that says that some were left out;
-//! - a message stays in the outbox until the server answered for good, and messages of a conversation
-//!   are sent in the order in which they were written;
+//! - a message, or a change of one, stays in the outbox until the server answered for good, and those of
+//!   a conversation are sent in the order in which they were written;
 //! - a cursor is kept only if everything that it stands for has arrived;
-//! - an unread count is a difference of totals of the server.
+//! - an unread count is derived from the server's last state and the entries above it, never incremented;
+//! - a receipt is told only after the entries that it is about.
 
 mod backoff;
 mod conversation;
+mod marks;
 mod outbox;
 #[cfg(test)]
 mod properties;
+mod receipts;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +27,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use ids::{ClientMessageId, ConversationId, FileId, UserId};
 use proto::socket::{
-    Accepted, ConversationState, Entry, Heartbeat, Hello, MarkRead, Refused, Welcome, client_frame,
-    entry, server_frame,
+    Accepted, ConversationState, Entry, Heartbeat, Hello, Receipt, Refused, Welcome, client_frame,
+    server_frame,
 };
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
@@ -55,6 +58,35 @@ impl Draft {
     }
 }
 
+/// What is to become of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageChange {
+    /// Another text: 1 to 8,192 bytes.
+    Edit(String),
+    /// Gone for everybody.
+    Delete,
+    /// An emoji: 1 to 32 bytes.
+    AddReaction(String),
+    RemoveReaction(String),
+}
+
+/// What goes through an outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submission {
+    Message(Draft),
+    /// A change of the message with this number.
+    Change {
+        number: u64,
+        change: MessageChange,
+    },
+}
+
+impl From<Draft> for Submission {
+    fn from(draft: Draft) -> Self {
+        Self::Message(draft)
+    }
+}
+
 /// Where the reader stands in a conversation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standing {
@@ -62,8 +94,13 @@ pub struct Standing {
     pub head: u64,
     /// Number up to which the person has read.
     pub read: u64,
-    /// Messages of others above it.
+    /// Messages of others above it, or above the entry by which the person came, that were neither deleted
+    /// nor hidden.
     pub unread: u64,
+    /// Whether the person marked the conversation as unread.
+    pub marked_unread: bool,
+    /// How many entries the person has hidden.
+    pub hidden: u64,
 }
 
 /// What a session tells.
@@ -76,7 +113,7 @@ pub enum Update {
         entry: Entry,
         standing: Option<Standing>,
     },
-    /// A message of the outbox is numbered and stored.
+    /// Something of the outbox is numbered and stored.
     Acknowledged {
         conversation: ConversationId,
         client_message_id: ClientMessageId,
@@ -84,7 +121,7 @@ pub enum Update {
         /// The server's time.
         time_unix_ms: i64,
     },
-    /// A message of the outbox was refused for good.
+    /// Something of the outbox was refused for good.
     Refused {
         conversation: ConversationId,
         client_message_id: ClientMessageId,
@@ -96,6 +133,29 @@ pub enum Update {
     State {
         conversation: ConversationId,
         standing: Standing,
+    },
+    /// Somebody has got further; everything up to here was shown before. What was missed while there was
+    /// no connection isn't told: ask for the marks of what is on the screen.
+    Receipt {
+        conversation: ConversationId,
+        user: UserId,
+        /// Everything up to here has reached a device of theirs.
+        delivered: u64,
+        /// Everything up to here was read.
+        read: u64,
+        /// The server's time of the last move.
+        time_unix_ms: i64,
+    },
+    /// The person has hidden an entry, on whichever device. It may be shown yet. Each once, in order;
+    /// a session begins with all that were hidden before.
+    Hidden {
+        conversation: ConversationId,
+        number: u64,
+    },
+    /// The person's own settings of the conversation have changed: fetch them.
+    SettingsChanged {
+        conversation: ConversationId,
+        version: u64,
     },
     /// Entries up to `held` will not be shown: too many were missed, or they can't be read (then
     /// `code` says why). The history has what may be seen.
@@ -154,15 +214,30 @@ pub enum Input {
     },
     /// The answer to [`Action::FetchStates`].
     States(Result<Vec<ConversationState>, FetchFailure>),
-    /// The person wrote a message. `attempts`: how often it was sent before this session.
+    /// The answer to [`Action::FetchHidden`].
+    Hidden {
+        conversation: ConversationId,
+        after: u64,
+        outcome: Result<Vec<u64>, FetchFailure>,
+    },
+    /// The person wrote or changed a message. `attempts`: how often it was sent before this session.
     Submit {
         conversation: ConversationId,
         id: ClientMessageId,
-        draft: Draft,
+        what: Submission,
         attempts: u32,
     },
     /// The person has read up to here.
     Read {
+        conversation: ConversationId,
+        number: u64,
+    },
+    /// The person wants it to look unread.
+    MarkUnread {
+        conversation: ConversationId,
+    },
+    /// The person doesn't want to see an entry any more.
+    Hide {
         conversation: ConversationId,
         number: u64,
     },
@@ -219,6 +294,11 @@ pub enum Action {
     },
     /// Read the states of the session's conversations.
     FetchStates,
+    /// Read what the person has hidden after the first `after`, in the order of hiding.
+    FetchHidden {
+        conversation: ConversationId,
+        after: u64,
+    },
     Tell(Update),
 }
 
@@ -254,6 +334,8 @@ impl Default for Config {
 
 /// Reads of history that run at once.
 const MAX_FETCHES: usize = 4;
+/// How long marks wait that the server could not take.
+const MARKS_RETRY_MS: u64 = 1_000;
 /// Entries of one conversation that are kept while a hole before them is filled; the history has the rest.
 const MAX_WAITING: usize = 2_048;
 
@@ -318,6 +400,8 @@ pub struct Engine {
     /// Those with a hole, an outbox or a mark to send.
     busy: BTreeSet<ConversationId>,
     fetches: usize,
+    /// Until when marks wait, because the server could not take them.
+    marks_hold_until: u64,
 }
 
 impl Engine {
@@ -345,6 +429,7 @@ impl Engine {
             conversations,
             busy: BTreeSet::new(),
             fetches: 0,
+            marks_hold_until: 0,
         }
     }
 
@@ -369,32 +454,37 @@ impl Engine {
                 self.entries_fetched(now, conversation, outcome, out);
             }
             Input::States(outcome) => self.states_fetched(now, outcome, out),
+            Input::Hidden {
+                conversation,
+                after,
+                outcome,
+            } => self.hidden_fetched(now, conversation, after, outcome, out),
             Input::Submit {
                 conversation,
                 id,
-                draft,
+                what,
                 attempts,
-            } => {
-                self.busy.insert(conversation);
-                self.conversations
-                    .entry(conversation)
-                    .or_default()
-                    .outbox
-                    .push(id, draft, attempts);
-            }
+            } => self.occupy(conversation).outbox.push(id, what, attempts),
             Input::Read {
                 conversation,
                 number,
-            } => {
-                self.busy.insert(conversation);
-                self.conversations
-                    .entry(conversation)
-                    .or_default()
-                    .want_read(number);
+            } => self.occupy(conversation).want_read(number),
+            Input::MarkUnread { conversation } => {
+                self.occupy(conversation).marks.want_unread();
             }
+            Input::Hide {
+                conversation,
+                number,
+            } => self.occupy(conversation).want_hide(number),
         }
         self.timers(now, out);
         self.work(now, out);
+    }
+
+    /// A conversation in which there is something to do.
+    fn occupy(&mut self, id: ConversationId) -> &mut Conversation {
+        self.busy.insert(id);
+        self.conversations.entry(id).or_default()
     }
 
     /// When to call with [`Input::Tick`]; none: only when something happens.
@@ -417,10 +507,13 @@ impl Engine {
                 let fetching = self.fetches < MAX_FETCHES;
                 for conversation in self.busy.iter().filter_map(|id| self.conversations.get(id)) {
                     next = next.min(conversation.outbox.deadline());
-                    if let Gap::Retry { at } = conversation.gap
-                        && fetching
-                    {
-                        next = next.min(at);
+                    next = next.min(conversation.marks_due().max(self.marks_hold_until));
+                    for gap in [&conversation.gap, &conversation.hidden_gap] {
+                        if let Gap::Retry { at } = gap
+                            && fetching
+                        {
+                            next = next.min(*at);
+                        }
                     }
                 }
             }
@@ -516,7 +609,7 @@ impl Engine {
             };
             // Only the server knows what became of them.
             conversation.outbox.lost();
-            conversation.read_sent = 0;
+            conversation.marks.lost();
         }
         let until = match at {
             Some(at) => at.max(now),
@@ -580,12 +673,28 @@ impl Engine {
             Frame::Accepted(accepted) => self.accepted(now, &accepted, out),
             Frame::Refused(refused) => self.refused(now, refused, out),
             Frame::State(state) => self.learn_state(state, out),
-            Frame::Receipt(_) | Frame::Hidden(_) | Frame::SettingsChanged(_) => {}
+            Frame::Receipt(receipt) => self.receipt(&receipt, out),
+            Frame::Hidden(hidden) => self.hidden(&hidden, out),
+            Frame::SettingsChanged(changed) => {
+                if let Ok(conversation) = ConversationId::parse(&changed.conversation_id)
+                    && self.is_followed(conversation)
+                {
+                    let version = changed.version;
+                    tell(
+                        out,
+                        Update::SettingsChanged {
+                            conversation,
+                            version,
+                        },
+                    );
+                }
+            }
             Frame::Heartbeat(heartbeat) => self.heartbeat(now, heartbeat, out),
             Frame::Error(error) => {
                 if matches!(error.code.as_str(), "token_expired" | "token_invalid") {
                     self.distrust_token = true;
                 }
+                self.marks_not_taken(now, &error);
                 tell(
                     out,
                     Update::Complaint {
@@ -640,6 +749,11 @@ impl Engine {
         }
         let resuming = live.resuming_until.is_some();
         self.reconnects.reset();
+        for id in &self.busy {
+            if let Some(conversation) = self.conversations.get_mut(id) {
+                conversation.marks.settle(now);
+            }
+        }
         // Until `resumed` has come, only the older cursor covers what was missed.
         if !heartbeat.cursor.is_empty() && !resuming {
             self.cursor = heartbeat.cursor;
@@ -672,7 +786,7 @@ impl Engine {
         }
     }
 
-    /// Our own message in an entry, wherever it came from, is an acknowledgement.
+    /// What we sent in an entry, wherever it came from, is an acknowledgement.
     fn acknowledge_entry(
         &mut self,
         now: u64,
@@ -680,7 +794,11 @@ impl Engine {
         entry: &Entry,
         out: &mut Vec<Action>,
     ) {
-        let Some(entry::Change::Message(message)) = &entry.change else {
+        let Some(sent_as) = entry
+            .change
+            .as_ref()
+            .and_then(|change| change.client_message_id())
+        else {
             return;
         };
         let Some(conversation) = self.conversations.get_mut(&id) else {
@@ -689,7 +807,7 @@ impl Engine {
         if conversation.outbox.is_empty() {
             return;
         }
-        let Ok(client_message_id) = ClientMessageId::parse(&message.client_message_id) else {
+        let Ok(client_message_id) = ClientMessageId::parse(sent_as) else {
             return;
         };
         // Ids are unique per sender; somebody else's may be equal.
@@ -790,6 +908,84 @@ impl Engine {
         conversation.learn(id, state, out);
         if conversation.is_busy() {
             self.busy.insert(id);
+        }
+    }
+
+    fn receipt(&mut self, receipt: &Receipt, out: &mut Vec<Action>) {
+        let (Ok(id), Ok(user)) = (
+            ConversationId::parse(&receipt.conversation_id),
+            UserId::parse(&receipt.user_id),
+        ) else {
+            return;
+        };
+        if self.is_followed(id) {
+            let conversation = self.conversations.entry(id).or_default();
+            conversation.receipts.take(user, receipt);
+            conversation.tell_receipts(id, out);
+        }
+    }
+
+    fn hidden(&mut self, hidden: &proto::socket::Hidden, out: &mut Vec<Action>) {
+        let Ok(id) = ConversationId::parse(&hidden.conversation_id) else {
+            return;
+        };
+        if self.is_followed(id) {
+            let conversation = self.conversations.entry(id).or_default();
+            conversation.hide(id, hidden.hidden_count, hidden.number, out);
+            if conversation.is_busy() {
+                self.busy.insert(id);
+            }
+        }
+    }
+
+    fn hidden_fetched(
+        &mut self,
+        now: u64,
+        id: ConversationId,
+        after: u64,
+        outcome: Result<Vec<u64>, FetchFailure>,
+        out: &mut Vec<Action>,
+    ) {
+        self.fetches = self.fetches.saturating_sub(1);
+        let Some(conversation) = self.conversations.get_mut(&id) else {
+            return;
+        };
+        match outcome {
+            Ok(numbers) => {
+                for (count, number) in (after + 1..).zip(numbers) {
+                    conversation.hide(id, count, number, out);
+                }
+                if conversation.lacks_hidden() {
+                    let at = now + conversation.fetch_backoff.next(&mut self.rng);
+                    conversation.hidden_gap = Gap::Retry { at };
+                } else {
+                    conversation.hidden_gap = Gap::Idle;
+                }
+            }
+            Err(FetchFailure::Temporary) => {
+                let at = now + conversation.fetch_backoff.next(&mut self.rng);
+                conversation.hidden_gap = Gap::Retry { at };
+            }
+            Err(FetchFailure::Refused { .. }) => {
+                conversation.hidden_gap = Gap::Idle;
+                conversation.give_up_hidden();
+            }
+        }
+    }
+
+    /// A mark has no answer of its own: what the server could not take is sent again.
+    fn marks_not_taken(&mut self, now: u64, error: &proto::socket::Error) {
+        let is_mark = matches!(
+            error.frame.as_str(),
+            "mark_read" | "mark_delivered" | "mark_unread" | "hide"
+        );
+        if is_mark && matches!(error.code.as_str(), "retry" | "rate_limited") {
+            self.marks_hold_until = now + MARKS_RETRY_MS;
+            for id in &self.busy {
+                if let Some(conversation) = self.conversations.get_mut(id) {
+                    conversation.marks.lost();
+                }
+            }
         }
     }
 
@@ -931,12 +1127,6 @@ impl Engine {
                 continue;
             };
             conversation.outbox.pump(now, id, &self.config, out);
-            if let Some(number) = conversation.read_to_send() {
-                out.push(Action::Transmit(client_frame::Frame::MarkRead(MarkRead {
-                    conversation_id: id.to_string(),
-                    number,
-                })));
-            }
             if conversation.gap_size() > self.config.max_gap {
                 conversation.give_up(id, self.me, None, out);
                 gave_up = true;
@@ -962,7 +1152,27 @@ impl Engine {
                     after: held,
                 });
             }
-            behind |= conversation.is_behind() || conversation.probe;
+            if self.marks_hold_until <= now {
+                conversation.pump_marks(now, id, out);
+            }
+            if !conversation.lacks_hidden() {
+                // Live frames have told the rest meanwhile.
+                conversation.hidden_gap.forget_retry();
+            }
+            let due = match conversation.hidden_gap {
+                Gap::Idle => true,
+                Gap::Retry { at } => at <= now,
+                Gap::Fetching => false,
+            };
+            if conversation.lacks_hidden() && due && self.fetches < MAX_FETCHES {
+                self.fetches += 1;
+                conversation.hidden_gap = Gap::Fetching;
+                out.push(Action::FetchHidden {
+                    conversation: id,
+                    after: conversation.hidden_known(),
+                });
+            }
+            behind |= conversation.is_behind() || conversation.probe || conversation.lacks_hidden();
             if !conversation.is_busy() {
                 idle.push(id);
             }

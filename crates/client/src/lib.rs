@@ -39,14 +39,14 @@ pub use conversations::{
     Conversation, ConversationDetails, ConversationKind, ConversationPage, ConversationSettings,
     ConversationSummary, Member, MemberRole, Mute, SettingsChanges,
 };
-pub use engine::{ConnectionState, Draft, Standing, Update};
+pub use engine::{ConnectionState, Draft, MessageChange, Standing, Submission, Update};
 pub use error::{Error, FieldProblem, Refusal, Result};
 pub use files::{Download, File, Upload};
 pub use groups::{
     Group, GroupActivity, GroupCard, GroupChanges, GroupPage, GroupVisibility, Invitation,
     NewInvitation, ReportMetric, TopGroups,
 };
-pub use messages::{EntryPage, Position};
+pub use messages::{EntryPage, MemberReceipt, Position, Revision};
 pub use session::{SendError, Session, SessionOptions, Updates};
 pub use tokens::{Credentials, OpenVault, Vault};
 

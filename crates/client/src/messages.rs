@@ -1,11 +1,11 @@
-//! Messages without a socket: send, history, marks.
+//! Messages without a socket: send, change, history, marks, receipts.
 
-use ids::{ClientMessageId, ConversationId};
+use ids::{ClientMessageId, ConversationId, UserId};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Client;
-use crate::engine::Draft;
+use crate::engine::{Draft, MessageChange};
 use crate::error::Result;
 use crate::wire;
 
@@ -43,6 +43,45 @@ struct NewMessage<'a> {
     reply_to_number: Option<u64>,
 }
 
+/// As REST has it: one of these members.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum AskedChange<'a> {
+    Edit(&'a str),
+    Delete {},
+    AddReaction(&'a str),
+    RemoveReaction(&'a str),
+}
+
+#[derive(Serialize)]
+struct NewChange<'a> {
+    client_message_id: ClientMessageId,
+    #[serde(flatten)]
+    change: AskedChange<'a>,
+}
+
+/// When one member got and read a message: the server's times, in milliseconds since 1970. None: not yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberReceipt {
+    pub user_id: UserId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_time_unix_ms: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_time_unix_ms: Option<i64>,
+}
+
+/// A text that a message has had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    pub text: String,
+    /// The server's time.
+    pub time_unix_ms: i64,
+}
+
+fn of_entry(conversation: ConversationId, number: u64, what: &str) -> String {
+    format!("/api/messages/conversations/{conversation}/entries/{number}/{what}")
+}
+
 impl Client {
     /// An id for a message that is about to be written.
     #[must_use]
@@ -74,6 +113,101 @@ impl Client {
             &body,
         )
         .await
+    }
+
+    /// Edits or deletes the message with this number, or reacts to it, and returns when the change is
+    /// numbered and stored. Calling again with the same id is safe, as for [`Client::send_message`].
+    ///
+    /// # Errors
+    /// Codes such as `target_unknown`, `target_deleted`, `not_the_author`, `reaction_invalid`.
+    pub async fn change_message(
+        &self,
+        conversation: ConversationId,
+        id: ClientMessageId,
+        number: u64,
+        change: &MessageChange,
+    ) -> Result<wire::Accepted> {
+        let body = NewChange {
+            client_message_id: id,
+            change: match change {
+                MessageChange::Edit(text) => AskedChange::Edit(text),
+                MessageChange::Delete => AskedChange::Delete {},
+                MessageChange::AddReaction(emoji) => AskedChange::AddReaction(emoji),
+                MessageChange::RemoveReaction(emoji) => AskedChange::RemoveReaction(emoji),
+            },
+        };
+        self.post(&of_entry(conversation, number, "changes"), &body)
+            .await
+    }
+
+    /// Every text that a message has had, the first one first.
+    ///
+    /// # Errors
+    /// Code `entry_unknown`, for a deleted message too.
+    pub async fn revisions(
+        &self,
+        conversation: ConversationId,
+        number: u64,
+    ) -> Result<Vec<Revision>> {
+        #[derive(Deserialize)]
+        struct Revisions {
+            revisions: Vec<Revision>,
+        }
+        let found: Revisions = self
+            .get(&of_entry(conversation, number, "revisions"))
+            .await?;
+        Ok(found.revisions)
+    }
+
+    /// Who got a message and who read it, and when: of all who were there when it was written, but its
+    /// author. By user id.
+    ///
+    /// # Errors
+    /// Codes `not_a_member`, `entry_unknown`.
+    pub async fn receipts(
+        &self,
+        conversation: ConversationId,
+        number: u64,
+    ) -> Result<Vec<MemberReceipt>> {
+        #[derive(Deserialize)]
+        struct Page {
+            receipts: Vec<MemberReceipt>,
+            #[serde(default)]
+            next_after: Option<UserId>,
+        }
+        let path = of_entry(conversation, number, "receipts");
+        let (mut all, mut after) = (Vec::new(), None::<UserId>);
+        loop {
+            let page: Page = self
+                .call(Method::GET, &path, |request| {
+                    let request = request.query(&[("limit", 100)]);
+                    match after {
+                        Some(after) => request.query(&[("after", after)]),
+                        None => request,
+                    }
+                })
+                .await?;
+            all.extend(page.receipts);
+            match page.next_after {
+                Some(next) => after = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// How far each member has got, in a conversation of up to 100 members; who has moved no mark yet is
+    /// left out.
+    ///
+    /// # Errors
+    /// Code `too_many_members` for a larger one.
+    pub async fn marks(&self, conversation: ConversationId) -> Result<Vec<wire::Receipt>> {
+        #[derive(Deserialize)]
+        struct Marks {
+            marks: Vec<wire::Receipt>,
+        }
+        let path = format!("/api/messages/conversations/{conversation}/marks");
+        let found: Marks = self.get(&path).await?;
+        Ok(found.marks)
     }
 
     /// A page of history; at most 100 entries.
@@ -110,6 +244,62 @@ impl Client {
         let path = format!("/api/messages/conversations/{conversation}/read");
         self.post(&path, &serde_json::json!({ "number": number }))
             .await
+    }
+
+    /// Says that a device of this person's has everything up to the number; a lower one changes nothing.
+    ///
+    /// # Errors
+    /// See [`Error`](crate::Error).
+    pub async fn mark_delivered(
+        &self,
+        conversation: ConversationId,
+        number: u64,
+    ) -> Result<wire::ConversationState> {
+        let path = format!("/api/messages/conversations/{conversation}/delivered");
+        self.post(&path, &serde_json::json!({ "number": number }))
+            .await
+    }
+
+    /// Lets the conversation look unread on all of this person's devices. Moves no read mark back.
+    ///
+    /// # Errors
+    /// See [`Error`](crate::Error).
+    pub async fn mark_unread(
+        &self,
+        conversation: ConversationId,
+    ) -> Result<wire::ConversationState> {
+        let path = format!("/api/messages/conversations/{conversation}/unread");
+        self.post(&path, &serde_json::json!({})).await
+    }
+
+    /// Deletes an entry for this person alone, for good.
+    ///
+    /// # Errors
+    /// Codes `entry_unknown`, `too_many_hidden`.
+    pub async fn hide(
+        &self,
+        conversation: ConversationId,
+        number: u64,
+    ) -> Result<wire::ConversationState> {
+        self.post(
+            &of_entry(conversation, number, "hide"),
+            &serde_json::json!({}),
+        )
+        .await
+    }
+
+    /// What this person has hidden after the first `after`, in the order of hiding.
+    ///
+    /// # Errors
+    /// See [`Error`](crate::Error).
+    pub async fn hidden(&self, conversation: ConversationId, after: u64) -> Result<Vec<u64>> {
+        #[derive(Deserialize)]
+        struct HiddenEntries {
+            numbers: Vec<u64>,
+        }
+        let path = format!("/api/messages/conversations/{conversation}/hidden?after={after}");
+        let found: HiddenEntries = self.get(&path).await?;
+        Ok(found.numbers)
     }
 
     /// Head, mark and unread count; conversations of others are left out.

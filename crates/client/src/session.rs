@@ -19,13 +19,16 @@ use tokio::time::Instant;
 use crate::api::Client;
 use crate::connection::{Connection, Format, Incoming};
 use crate::engine::{
-    Action, Config, Draft, Engine, FetchFailure, Input, OpenFailure, Page, Token, Update,
+    Action, Config, Draft, Engine, FetchFailure, Input, MessageChange, OpenFailure, Page,
+    Submission, Token, Update,
 };
 use crate::error::Error;
 use crate::messages::Position;
 
 /// Longest text of a message, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 8_192;
+/// Longest reaction, in bytes of UTF-8.
+pub const MAX_REACTION_BYTES: usize = 32;
 /// Most attachments of a message.
 pub const MAX_ATTACHMENTS: usize = 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,7 +61,7 @@ impl Default for SessionOptions {
     }
 }
 
-/// Why a message was not taken.
+/// Why a message, or a change of one, was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     #[error("a message needs text or an attachment")]
@@ -67,6 +70,8 @@ pub enum SendError {
     TooLong,
     #[error("a message has at most {MAX_ATTACHMENTS} attachments")]
     TooManyAttachments,
+    #[error("a reaction is one emoji")]
+    ReactionInvalid,
     #[error("too many messages wait for their acknowledgement")]
     OutboxFull,
     #[error("the session is over")]
@@ -150,7 +155,7 @@ impl Session {
         }
     }
 
-    /// Puts a message into the outbox, waiting for room. What becomes of it is told as
+    /// Puts a message, or a change of one, into the outbox, waiting for room. What becomes of it is told as
     /// [`Update::Acknowledged`] or [`Update::Refused`].
     ///
     /// # Errors
@@ -158,15 +163,16 @@ impl Session {
     pub async fn send(
         &self,
         conversation: ConversationId,
-        draft: Draft,
+        what: impl Into<Submission>,
     ) -> Result<ClientMessageId, SendError> {
-        check(&draft)?;
+        let what = what.into();
+        check(&what)?;
         self.room
             .acquire()
             .await
             .map_err(|_| SendError::Over)?
             .forget();
-        self.submit(conversation, self.new_id(), draft, 0)
+        self.submit(conversation, self.new_id(), what, 0)
     }
 
     /// As [`Session::send`], but never waits.
@@ -176,12 +182,12 @@ impl Session {
     pub fn try_send(
         &self,
         conversation: ConversationId,
-        draft: Draft,
+        what: impl Into<Submission>,
     ) -> Result<ClientMessageId, SendError> {
-        self.try_resend(conversation, self.new_id(), draft, 0)
+        self.try_resend(conversation, self.new_id(), what, 0)
     }
 
-    /// Puts a message back into the outbox that an earlier session may have sent `attempts` times.
+    /// Puts back into the outbox what an earlier session may have sent `attempts` times.
     ///
     /// # Errors
     /// As [`Session::try_send`].
@@ -189,43 +195,65 @@ impl Session {
         &self,
         conversation: ConversationId,
         id: ClientMessageId,
-        draft: Draft,
+        what: impl Into<Submission>,
         attempts: u32,
     ) -> Result<ClientMessageId, SendError> {
-        check(&draft)?;
+        let what = what.into();
+        check(&what)?;
         match self.room.try_acquire() {
             Ok(permit) => permit.forget(),
             Err(TryAcquireError::NoPermits) => return Err(SendError::OutboxFull),
             Err(TryAcquireError::Closed) => return Err(SendError::Over),
         }
-        self.submit(conversation, id, draft, attempts)
+        self.submit(conversation, id, what, attempts)
     }
 
     fn submit(
         &self,
         conversation: ConversationId,
         id: ClientMessageId,
-        draft: Draft,
+        what: Submission,
         attempts: u32,
     ) -> Result<ClientMessageId, SendError> {
         self.inputs
             .send(Input::Submit {
                 conversation,
                 id,
-                draft,
+                what,
                 attempts,
             })
             .map_err(|_| SendError::Over)?;
         Ok(id)
     }
 
-    /// Moves the read mark up, now or when there is a connection again.
+    /// Moves the read mark up, now or when there is a connection again, and takes the mark of
+    /// [`Self::mark_unread`] off unless the number is below it. How far this device has got is told by
+    /// the session itself.
     pub fn mark_read(&self, conversation: ConversationId, number: u64) {
-        // A session that is over has nobody to tell.
-        let _ = self.inputs.send(Input::Read {
+        self.tell(Input::Read {
             conversation,
             number,
         });
+    }
+
+    /// Lets the conversation look unread on all of the person's devices, now or when there is a connection
+    /// again. Moves no read mark back.
+    pub fn mark_unread(&self, conversation: ConversationId) {
+        self.tell(Input::MarkUnread { conversation });
+    }
+
+    /// Deletes an entry for this person alone, now or when there is a connection again. It is told as
+    /// [`Update::Hidden`]; for an entry that isn't there nothing is.
+    pub fn hide(&self, conversation: ConversationId, number: u64) {
+        self.tell(Input::Hide {
+            conversation,
+            number,
+        });
+    }
+
+    fn tell(&self, input: Input) {
+        // A session that is over has nobody to tell.
+        let _ = self.inputs.send(input);
     }
 
     /// An id with the server's time in it, as well as it is known: a server refuses ids from the
@@ -240,7 +268,14 @@ impl Session {
     }
 }
 
-fn check(draft: &Draft) -> Result<(), SendError> {
+fn check(what: &Submission) -> Result<(), SendError> {
+    match what {
+        Submission::Message(draft) => check_draft(draft),
+        Submission::Change { change, .. } => check_change(change),
+    }
+}
+
+fn check_draft(draft: &Draft) -> Result<(), SendError> {
     if draft.text.is_empty() && draft.attachments.is_empty() {
         Err(SendError::Empty)
     } else if draft.text.len() > MAX_TEXT_BYTES {
@@ -249,6 +284,20 @@ fn check(draft: &Draft) -> Result<(), SendError> {
         Err(SendError::TooManyAttachments)
     } else {
         Ok(())
+    }
+}
+
+fn check_change(change: &MessageChange) -> Result<(), SendError> {
+    match change {
+        MessageChange::Edit(text) if text.trim().is_empty() => Err(SendError::Empty),
+        MessageChange::Edit(text) if text.len() > MAX_TEXT_BYTES => Err(SendError::TooLong),
+        // What an emoji is the server knows best.
+        MessageChange::AddReaction(emoji) | MessageChange::RemoveReaction(emoji)
+            if emoji.is_empty() || emoji.len() > MAX_REACTION_BYTES =>
+        {
+            Err(SendError::ReactionInvalid)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -414,6 +463,14 @@ impl Runner {
                     self.jobs
                         .push(fetch_states(self.client.clone(), self.only.clone()).boxed());
                 }
+                Action::FetchHidden {
+                    conversation,
+                    after,
+                } => {
+                    let client = self.client.clone();
+                    self.jobs
+                        .push(fetch_hidden(client, conversation, after).boxed());
+                }
                 Action::Tell(update) => {
                     if let Update::Acknowledged { .. } | Update::Refused { .. } = update {
                         self.room.add_permits(1);
@@ -506,6 +563,15 @@ async fn fetch_entries(client: Client, conversation: ConversationId, after: u64)
         .map_err(failure);
     Outcome::Input(Input::Entries {
         conversation,
+        outcome,
+    })
+}
+
+async fn fetch_hidden(client: Client, conversation: ConversationId, after: u64) -> Outcome {
+    let outcome = client.hidden(conversation, after).await.map_err(failure);
+    Outcome::Input(Input::Hidden {
+        conversation,
+        after,
         outcome,
     })
 }

@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::{
     Body, Conversation, Device, DeviceKind, Event, FaultId, FaultStep, History, Membership, Op,
-    Outcome, Person, Phase, Place, ReadError, VERSION, What,
+    Outcome, Person, Phase, Place, ReadError, VERSION, Via, What,
 };
-use conversation::Talk;
+use conversation::{Submitted, Talk};
 pub use invariant::Invariant;
 pub use ranges::Ranges;
 
@@ -103,7 +103,7 @@ impl fmt::Display for Violation {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub events: u64,
-    /// Messages that were handed in, each once.
+    /// Messages, and changes of messages, that were handed in, each once.
     pub sent: u64,
     pub acknowledged: u64,
     pub refused: u64,
@@ -119,6 +119,7 @@ pub struct Counts {
     /// Newest pages that lacked what somebody else had acknowledged: allowed, but worth knowing.
     pub stale_pages: u64,
     pub standings: u64,
+    pub receipts: u64,
     /// Times that a client said that it leaves something out.
     pub skips: u64,
     /// Pairs of conversation and person that are left out of the checks of removals, because those
@@ -214,13 +215,6 @@ pub(crate) enum Pending {
         c: Conversation,
         cmid: ids::ClientMessageId,
         line: u64,
-    },
-    Edit {
-        c: Conversation,
-    },
-    Delete {
-        c: Conversation,
-        target: u64,
     },
     Mark {
         d: Device,
@@ -347,26 +341,43 @@ impl Checker {
                 via,
                 files: _,
             } => {
-                talks.of(c).send(world, line, t, d, cmid, body, via);
+                let what = Submitted::Message(body);
+                talks.of(c).send(world, line, t, d, cmid, what, via);
                 self.pending.insert(op, Pending::Send { d, c, cmid, line });
             }
             What::Edit {
                 op,
-                d: _,
+                d,
                 c,
+                cmid,
                 target,
                 body,
             } => {
-                talks.of(c).edit(target, body);
-                self.pending.insert(op, Pending::Edit { c });
+                let what = Submitted::Edit(target, body);
+                talks.of(c).send(world, line, t, d, cmid, what, Via::Socket);
+                self.pending.insert(op, Pending::Send { d, c, cmid, line });
             }
             What::Delete {
                 op,
-                d: _,
+                d,
                 c,
+                cmid,
                 target,
             } => {
-                self.pending.insert(op, Pending::Delete { c, target });
+                let what = Submitted::Delete(target);
+                talks.of(c).send(world, line, t, d, cmid, what, Via::Socket);
+                self.pending.insert(op, Pending::Send { d, c, cmid, line });
+            }
+            What::React {
+                op,
+                d,
+                c,
+                cmid,
+                target,
+            } => {
+                let what = Submitted::React(target);
+                talks.of(c).send(world, line, t, d, cmid, what, Via::Socket);
+                self.pending.insert(op, Pending::Send { d, c, cmid, line });
             }
             What::MarkRead { op, d, c, n } => {
                 talks.of(c).mark(world.person(d), line, n);
@@ -405,23 +416,6 @@ impl Checker {
                     } => {
                         talks.of(c).sent(world, line, t, d, cmid, asked, outcome);
                     }
-                    Pending::Edit { c } => {
-                        if let Outcome::Ok {
-                            number: Some(n), ..
-                        } = outcome
-                        {
-                            talks.of(c).exists(n, line);
-                        }
-                    }
-                    Pending::Delete { c, target } => {
-                        if let Outcome::Ok { number, .. } = outcome {
-                            let talk = talks.of(c);
-                            if let Some(n) = number {
-                                talk.exists(n, line);
-                            }
-                            talk.deleted(target, line);
-                        }
-                    }
                     Pending::Mark { d, c, n } => {
                         if let Outcome::Ok { .. } = outcome {
                             talks.of(c).marked(world.person(d), line, n);
@@ -444,7 +438,7 @@ impl Checker {
             }
             What::Skipped { d, c, to } => {
                 world.counts.skips += 1;
-                talks.of(c).skipped(d, to);
+                talks.of(c).skipped(world, d, to);
             }
             What::Page {
                 op,
@@ -481,6 +475,7 @@ impl Checker {
                 kind,
                 n,
             } => {
+                world.counts.receipts += 1;
                 talks.of(c).receipt(world, line, d, from, kind, n);
             }
             What::Uploaded {
@@ -700,8 +695,8 @@ impl fmt::Display for Report {
         let counts = &self.counts;
         writeln!(
             f,
-            "{} events; {} messages handed in, {} acknowledged, {} refused; {} entries shown, \
-             {} pages read, {} standings told; {} of {} faults had an effect",
+            "{} events; {} messages and changes handed in, {} acknowledged, {} refused; {} entries shown, \
+             {} pages read, {} standings and {} receipts told; {} of {} faults had an effect",
             counts.events,
             counts.sent,
             counts.acknowledged,
@@ -709,6 +704,7 @@ impl fmt::Display for Report {
             counts.shown,
             counts.pages,
             counts.standings,
+            counts.receipts,
             counts.faults_seen,
             counts.faults,
         )?;

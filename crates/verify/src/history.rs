@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// Of the form of a history. A reader refuses others.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 macro_rules! numbered {
     ($($(#[$doc:meta])* $name:ident $prefix:literal),* $(,)?) => {$(
@@ -121,11 +121,12 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         files: Vec<FileId>,
     },
-    /// A message gets another content.
+    /// A message gets another content: by socket, like the other changes of messages.
     Edit {
         op: Op,
         d: Device,
         c: Conversation,
+        cmid: ClientMessageId,
         target: u64,
         body: Body,
     },
@@ -134,6 +135,15 @@ pub enum What {
         op: Op,
         d: Device,
         c: Conversation,
+        cmid: ClientMessageId,
+        target: u64,
+    },
+    /// A reaction is put to a message, or taken from it.
+    React {
+        op: Op,
+        d: Device,
+        c: Conversation,
+        cmid: ClientMessageId,
         target: u64,
     },
     /// A read mark is moved up to `n`.
@@ -359,14 +369,35 @@ pub enum Change {
         who: Person,
     },
     Edited {
+        cmid: ClientMessageId,
         target: u64,
-        body: Body,
+        /// None: the message was deleted later.
+        body: Option<Body>,
     },
     Deleted {
+        cmid: ClientMessageId,
+        target: u64,
+    },
+    Reacted {
+        cmid: ClientMessageId,
         target: u64,
     },
     /// Of a later version.
     Other,
+}
+
+impl Change {
+    /// The id under which somebody handed it in.
+    #[must_use]
+    pub const fn cmid(&self) -> Option<ClientMessageId> {
+        match self {
+            Self::Message { cmid, .. }
+            | Self::Edited { cmid, .. }
+            | Self::Deleted { cmid, .. }
+            | Self::Reacted { cmid, .. } => Some(*cmid),
+            _ => None,
+        }
+    }
 }
 
 /// Why a history can't be read.

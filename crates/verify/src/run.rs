@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use client::{Api, Client, Draft};
+use client::{Api, Client, Draft, MessageChange};
 use futures_util::stream::{self, StreamExt as _};
 use ids::ConversationId;
 use rand::rngs::SmallRng;
@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::history::{
     Conversation, DeviceKind, Membership, Outcome, Person, Phase, Place, Source, What,
 };
-use device::{DeviceActor, observe, read_page, upstream_of};
+use device::{DeviceActor, Targets, observe, read_page, upstream_of};
 pub use recorder::Recorder;
 use schedule::{Action, Step};
 
@@ -474,6 +474,25 @@ impl<S: Iterator<Item = Step>> Talking<'_, S> {
                     device(by).send(talk.id, talk.c, Draft::text(text));
                 }
             }
+            Action::Change {
+                by,
+                talk,
+                pick,
+                change,
+            } => {
+                let talk = &stage.talks[talk];
+                let owns = talk.name.is_some() && talk.first_members[0] == by.0;
+                let targets = match change {
+                    MessageChange::AddReaction(_) | MessageChange::RemoveReaction(_) => {
+                        Targets::Any
+                    }
+                    MessageChange::Delete if owns => Targets::Any,
+                    _ => Targets::Own,
+                };
+                if talk.members().contains(&by.0) {
+                    device(by).change(talk.id, talk.c, targets, pick, change);
+                }
+            }
             Action::MarkRead { by, talk } => {
                 let talk = &stage.talks[talk];
                 // Who is not in it can't move a mark.
@@ -617,7 +636,7 @@ impl Stage {
             let screen = device.screen();
             if !screen.pending.is_empty() {
                 return Some(format!(
-                    "{} messages of {} have no answer",
+                    "{} messages and changes of {} have no answer",
                     screen.pending.len(),
                     device.d
                 ));

@@ -2,6 +2,7 @@
 
 mod idle;
 mod storm;
+mod ids;
 
 use anyhow::{Context as _, Result};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -13,6 +14,7 @@ use crate::stack::Stack;
 
 pub use idle::{Idle, idle};
 pub use storm::{Storm, storm};
+pub use ids::{Ids, ids};
 
 /// People of a room.
 const ROOM: usize = 50;

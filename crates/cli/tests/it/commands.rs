@@ -163,6 +163,66 @@ async fn two_people_write_to_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_edited_reacted_to_read_and_deleted() {
+    let (jan, kim) = (Person::register("jan").await, Person::register("kim").await);
+    let (to_jan, to_kim) = (format!("@{}", jan.handle), format!("@{}", kim.handle));
+    jan.text(&["send", &to_kim, "Helo"]).await;
+    let edited = jan.text(&["edit", &to_kim, "2", "Hello"]).await;
+    assert_eq!(edited, "Edited as #3.\n");
+    let reacted = kim.text(&["react", &to_jan, "2", "👍"]).await;
+    assert_eq!(reacted, "Reacted as #4.\n");
+    let history = kim.json(&["history", &to_jan]).await;
+    assert_eq!(history[1]["message"]["text"], "Hello");
+    assert_eq!(history[1]["message"]["reactions"][0]["emoji"], "👍");
+    let shown = kim.text(&["history", &to_jan]).await;
+    assert!(shown.contains("Hello (edited) 👍 1"), "{shown}");
+
+    let not_hers = kim.runs(&["edit", &to_jan, "2", "Hi"]).await;
+    assert_eq!(not_hers.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&not_hers.stderr).contains("not_the_author"));
+
+    // Nobody has read it yet; then somebody does.
+    let info = jan.json(&["info", &to_kim, "2"]).await;
+    assert_eq!(info[0]["revisions"][0]["text"], "Helo");
+    assert_eq!(info[0]["revisions"][1]["text"], "Hello");
+    assert_eq!(info[0]["receipts"].as_array().unwrap().len(), 1);
+    assert!(info[0]["receipts"][0].get("read_time_unix_ms").is_none());
+    let mut reader = kim.follows(&to_jan);
+    reader.next().await;
+    let read = async {
+        loop {
+            let info = jan.json(&["info", &to_kim, "2"]).await;
+            if info[0]["receipts"][0]["read_time_unix_ms"].is_i64() {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, read).await.unwrap();
+    drop(reader);
+    let info = jan.text(&["info", &to_kim, "2"]).await;
+    assert!(info.contains(&format!("{to_kim}: delivered 20")), "{info}");
+
+    assert_eq!(kim.text(&["unread", &to_jan]).await, "Marked as unread.\n");
+    let list = kim.text(&["list"]).await;
+    assert!(list.starts_with(&format!("(unread) {to_jan}")), "{list}");
+
+    let deleted = jan.text(&["delete", &to_kim, "2"]).await;
+    assert_eq!(deleted, "Deleted as #5.\n");
+    let history = kim.json(&["history", &to_jan]).await;
+    assert_eq!(history[1]["message"]["deleted"], true);
+    assert_eq!(history[1]["message"]["text"], "");
+    let again = kim.runs(&["react", &to_jan, "2", "👍"]).await;
+    assert!(String::from_utf8_lossy(&again.stderr).contains("target_deleted"));
+    let info = jan.json(&["info", &to_kim, "2"]).await;
+    assert_eq!(info[0]["revisions"].as_array().unwrap().len(), 0);
+
+    kim.text(&["hide", &to_jan, "2"]).await;
+    let history = kim.json(&["history", &to_jan]).await;
+    assert!(history.iter().all(|entry| entry["number"] != 2));
+    assert_eq!(jan.json(&["history", &to_kim]).await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_check_sends_a_message_and_signs_nobody_in() {
     let nobody = Person {
         home: tempfile::tempdir().unwrap(),

@@ -6,7 +6,9 @@ use ids::{ConversationId, UserId};
 use proto::socket::{ConversationState, Entry, entry};
 
 use super::backoff::Backoff;
+use super::marks::{Marks, OnServer};
 use super::outbox::Outbox;
+use super::receipts::Receipts;
 use super::{Action, Standing, Update, tell};
 
 /// A hole between what is held and what is known to exist.
@@ -23,6 +25,17 @@ impl Gap {
             *self = Self::Idle;
         }
     }
+}
+
+/// Deletions above the state that are kept; beyond it a new state is fetched.
+const MAX_DELETED: usize = 1_024;
+
+/// A message that was deleted since the state.
+#[derive(Debug)]
+struct Deleted {
+    /// The entry that says so.
+    number: u64,
+    target: u64,
 }
 
 #[derive(Debug)]
@@ -45,8 +58,15 @@ pub(super) struct Conversation {
     shown_total: u64,
     /// Own messages shown that `state` doesn't know of; it follows each of them within moments.
     own: VecDeque<u64>,
-    read_wanted: u64,
-    pub(super) read_sent: u64,
+    /// Messages of others that `state` may count and that were deleted since.
+    deleted: VecDeque<Deleted>,
+    /// What the person has hidden, in the order of hiding, as far as it is known.
+    hidden: Vec<u64>,
+    /// How many there are.
+    hidden_count: u64,
+    pub(super) hidden_gap: Gap,
+    pub(super) receipts: Receipts,
+    pub(super) marks: Marks,
 }
 
 impl Default for Conversation {
@@ -63,8 +83,12 @@ impl Default for Conversation {
             state: None,
             shown_total: 0,
             own: VecDeque::new(),
-            read_wanted: 0,
-            read_sent: 0,
+            deleted: VecDeque::new(),
+            hidden: Vec::new(),
+            hidden_count: 0,
+            hidden_gap: Gap::Idle,
+            receipts: Receipts::default(),
+            marks: Marks::default(),
         }
     }
 }
@@ -89,8 +113,10 @@ impl Conversation {
         self.is_behind()
             || self.probe
             || self.gap != Gap::Idle
+            || self.lacks_hidden()
+            || self.hidden_gap != Gap::Idle
             || !self.outbox.is_empty()
-            || self.read_wanted > self.read()
+            || self.marks.is_owing(self.read())
     }
 
     fn read(&self) -> u64 {
@@ -155,6 +181,14 @@ impl Conversation {
                 break;
             }
         }
+        self.tell_receipts(id, out);
+    }
+
+    /// Tells receipts about what was shown.
+    pub(super) fn tell_receipts(&mut self, id: ConversationId, out: &mut Vec<Action>) {
+        if let Some(held) = self.held {
+            self.receipts.tell(id, held, out);
+        }
     }
 
     /// A page of history that begins at or below what is held.
@@ -183,13 +217,25 @@ impl Conversation {
         self.shown_total = entry.countable_total;
         let state_head = self.state.as_ref().map_or(0, |state| state.head_number);
         match &entry.change {
-            Some(entry::Change::Message(_))
-                if entry.number > state_head && UserId::parse(&entry.actor_id) == Ok(me) =>
-            {
+            Some(entry::Change::Message(_)) if UserId::parse(&entry.actor_id) != Ok(me) => {
+                self.marks.got(entry.number);
+            }
+            Some(entry::Change::Message(_)) if entry.number > state_head => {
                 self.own.push_back(entry.number);
+            }
+            Some(entry::Change::Deleted(deleted))
+                if entry.number > state_head && UserId::parse(&deleted.author_id) != Ok(me) =>
+            {
+                self.deleted.push_back(Deleted {
+                    number: entry.number,
+                    target: deleted.number,
+                });
+                // They end with the next state.
+                self.probe |= self.deleted.len() > MAX_DELETED;
             }
             Some(entry::Change::Left(left)) if UserId::parse(&left.user_id) == Ok(me) => {
                 self.left = true;
+                self.marks.left();
                 self.target = entry.number;
                 self.count_from(&entry);
             }
@@ -219,14 +265,15 @@ impl Conversation {
             .is_none_or(|state| state.head_number < entry.number)
         {
             self.own.clear();
+            self.deleted.clear();
             self.state = Some(ConversationState {
                 conversation_id: entry.conversation_id.clone(),
                 head_number: entry.number,
                 head_countable_total: entry.countable_total,
-                read_number: self.read(),
                 unread_count: 0,
                 counts_from_number: entry.number,
-                ..ConversationState::default()
+                // Marks outlive a leave.
+                ..self.state.take().unwrap_or_default()
             });
         }
     }
@@ -276,11 +323,12 @@ impl Conversation {
         let before = self.standing();
         // States are snapshots of two numbers that only grow: an older one is behind in either.
         let newer = self.state.as_ref().is_none_or(|known| {
-            state.head_number >= known.head_number && state.read_number >= known.read_number
+            state.head_number >= known.head_number && state.marks_version >= known.marks_version
         });
         if !newer {
             return;
         }
+        self.hidden_count = self.hidden_count.max(state.hidden_count);
         while self
             .own
             .front()
@@ -288,7 +336,18 @@ impl Conversation {
         {
             self.own.pop_front();
         }
+        while self
+            .deleted
+            .front()
+            .is_some_and(|deleted| deleted.number <= state.head_number)
+        {
+            self.deleted.pop_front();
+        }
         self.state = Some(state);
+        self.tell_standing(id, before, out);
+    }
+
+    fn tell_standing(&self, id: ConversationId, before: Option<Standing>, out: &mut Vec<Action>) {
         if let Some(standing) = self.standing().filter(|standing| Some(*standing) != before) {
             tell(
                 out,
@@ -312,24 +371,85 @@ impl Conversation {
         } else {
             0
         };
+        // The state doesn't count what was hidden by then, so it can't be counted less.
+        let hidden_then = (state.hidden_count as usize).min(self.hidden.len());
+        let gone = self.deleted.iter().filter(|deleted| {
+            deleted.target > state.counts_from_number
+                && !self.hidden[..hidden_then].contains(&deleted.target)
+        });
+        let unread = (state.unread_count + since).saturating_sub(gone.count() as u64);
         Some(Standing {
             head: state.head_number.max(held),
             read: state.read_number,
-            unread: state.unread_count + since,
+            unread,
+            marked_unread: state.marked_unread,
+            hidden: state.hidden_count,
         })
+    }
+
+    /// The person has hidden an entry, the `count`th. Those between are fetched.
+    pub(super) fn hide(
+        &mut self,
+        id: ConversationId,
+        count: u64,
+        number: u64,
+        out: &mut Vec<Action>,
+    ) {
+        self.hidden_count = self.hidden_count.max(count);
+        if count != self.hidden_known() + 1 {
+            return;
+        }
+        let before = self.standing();
+        self.hidden.push(number);
+        self.marks.is_hidden(number);
+        tell(
+            out,
+            Update::Hidden {
+                conversation: id,
+                number,
+            },
+        );
+        self.tell_standing(id, before, out);
+    }
+
+    pub(super) const fn hidden_known(&self) -> u64 {
+        self.hidden.len() as u64
+    }
+
+    pub(super) const fn lacks_hidden(&self) -> bool {
+        self.hidden_known() < self.hidden_count
+    }
+
+    /// They can't be read.
+    pub(super) const fn give_up_hidden(&mut self) {
+        self.hidden_count = self.hidden_known();
     }
 
     pub(super) fn want_read(&mut self, number: u64) {
-        self.read_wanted = self.read_wanted.max(number);
+        let is_marked = self.state.as_ref().is_some_and(|state| state.marked_unread);
+        self.marks.want_read(number, self.read(), is_marked);
     }
 
-    /// A mark that the server doesn't have and that was not sent on this connection.
-    pub(super) fn read_to_send(&mut self) -> Option<u64> {
-        // A mark never passes the head.
-        let number = self.read_wanted.min(self.target);
-        (number > self.read() && number > self.read_sent).then(|| {
-            self.read_sent = number;
-            number
-        })
+    pub(super) fn want_hide(&mut self, number: u64) {
+        if !self.hidden.contains(&number) {
+            self.marks.want_hide(number);
+        }
+    }
+
+    fn on_server(&self) -> OnServer {
+        OnServer {
+            head: self.target,
+            read: self.read(),
+        }
+    }
+
+    pub(super) fn pump_marks(&mut self, now: u64, id: ConversationId, out: &mut Vec<Action>) {
+        let server = self.on_server();
+        self.marks.pump(now, id, server, out);
+    }
+
+    /// When [`Self::pump_marks`] has something to do.
+    pub(super) fn marks_due(&self) -> u64 {
+        self.marks.deadline(self.on_server())
     }
 }

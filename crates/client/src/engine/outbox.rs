@@ -1,19 +1,58 @@
-//! Messages of one conversation that the server has not answered for.
+//! Messages of one conversation, and changes of messages, that the server has not answered for.
 
 use std::collections::VecDeque;
 
 use ids::{ClientMessageId, ConversationId};
-use proto::socket::{Send, client_frame};
+use proto::socket::{Change, Delete, Edit, React, Send, change, client_frame, react};
 use rand::rngs::SmallRng;
 
 use super::backoff::Backoff;
-use super::{Action, Config, Draft};
+use super::{Action, Config, MessageChange, Submission};
 
 #[derive(Debug)]
 struct Pending {
     id: ClientMessageId,
-    draft: Draft,
+    what: Submission,
     attempts: u32,
+}
+
+impl Pending {
+    fn frame(&self, conversation: ConversationId, restarts: bool) -> client_frame::Frame {
+        let (client_message_id, conversation_id) = (self.id.to_string(), conversation.to_string());
+        match &self.what {
+            Submission::Message(draft) => client_frame::Frame::Send(Send {
+                client_message_id,
+                conversation_id,
+                text: draft.text.clone(),
+                attachment_ids: draft.attachments.iter().map(ToString::to_string).collect(),
+                reply_to_number: draft.reply_to.unwrap_or(0),
+                attempt: self.attempts,
+                outbox_restart: restarts,
+            }),
+            Submission::Change { number, change } => client_frame::Frame::Change(Change {
+                client_message_id,
+                conversation_id,
+                number: *number,
+                change: Some(wire_change(change)),
+                attempt: self.attempts,
+                outbox_restart: restarts,
+            }),
+        }
+    }
+}
+
+fn wire_change(change: &MessageChange) -> change::Change {
+    let react = |reaction| {
+        change::Change::React(React {
+            reaction: Some(reaction),
+        })
+    };
+    match change {
+        MessageChange::Edit(text) => change::Change::Edit(Edit { text: text.clone() }),
+        MessageChange::Delete => change::Change::Delete(Delete {}),
+        MessageChange::AddReaction(emoji) => react(react::Reaction::Add(emoji.clone())),
+        MessageChange::RemoveReaction(emoji) => react(react::Reaction::Remove(emoji.clone())),
+    }
 }
 
 /// A queue whose first `in_flight` messages were sent on this connection.
@@ -50,18 +89,14 @@ impl Outbox {
         self.queue.is_empty()
     }
 
-    /// Adds a message at the end; one that is there already stays where it is.
-    pub(super) fn push(&mut self, id: ClientMessageId, draft: Draft, attempts: u32) {
+    /// Adds something at the end; what is there already stays where it is.
+    pub(super) fn push(&mut self, id: ClientMessageId, what: Submission, attempts: u32) {
         if self.queue.iter().rev().all(|pending| pending.id != id) {
-            self.queue.push_back(Pending {
-                id,
-                draft,
-                attempts,
-            });
+            self.queue.push_back(Pending { id, what, attempts });
         }
     }
 
-    /// Takes out a message that was answered for good; false: it is not here.
+    /// Takes out what was answered for good; false: it is not here.
     pub(super) fn remove(&mut self, now: u64, id: ClientMessageId, timeout_ms: u64) -> bool {
         // Answers come in order, so it is the first one.
         let Some(index) = self.queue.iter().position(|pending| pending.id == id) else {
@@ -135,20 +170,7 @@ impl Outbox {
             };
             pending.attempts += 1;
             let restarts = std::mem::take(&mut self.restarts);
-            out.push(Action::Transmit(client_frame::Frame::Send(Send {
-                client_message_id: pending.id.to_string(),
-                conversation_id: conversation.to_string(),
-                text: pending.draft.text.clone(),
-                attachment_ids: pending
-                    .draft
-                    .attachments
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
-                reply_to_number: pending.draft.reply_to.unwrap_or(0),
-                attempt: pending.attempts,
-                outbox_restart: restarts,
-            })));
+            out.push(Action::Transmit(pending.frame(conversation, restarts)));
             if self.in_flight == 0 {
                 self.overdue_at = now + (config.answer_timeout_ms << self.overdue.min(3));
             }

@@ -1,6 +1,6 @@
 //! Single rules, one at a time.
 
-use proto::socket::{Closing, Joined, Left, Message, Resumed, Send};
+use proto::socket::{Closing, Joined, Left, MarkRead, Message, Resumed, Send, entry};
 
 use super::*;
 
@@ -117,7 +117,7 @@ impl Bench {
         self.give(Input::Submit {
             conversation: CONVERSATION,
             id: message_id(n),
-            draft: Draft::text("x"),
+            what: Draft::text("x").into(),
             attempts: 0,
         })
     }

@@ -1,6 +1,8 @@
 //! The whole suite, from outside.
 
 #[cfg(test)]
+mod blocks;
+#[cfg(test)]
 mod chat;
 #[cfg(test)]
 mod faults;

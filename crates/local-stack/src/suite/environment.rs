@@ -122,6 +122,7 @@ impl Plan<'_> {
         settings.set("identity__trusted", self.trusted_by(program));
 
         let peers: &[&str] = match program {
+            "account" => &["conversation"],
             "conversation" => &["account", "message"],
             "chat-gateway" => &["account", "conversation", "message"],
             "file-upload" => &["conversation"],

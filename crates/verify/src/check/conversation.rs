@@ -32,8 +32,10 @@ enum Is {
     Created(Vec<Person>),
     Joined(Person),
     Left(Person),
-    Edited(u64, Body),
-    Deleted(u64),
+    /// Without content: it is known only from after the deletion of its message.
+    Edited(ClientMessageId, u64, Option<Body>),
+    Deleted(ClientMessageId, u64),
+    Reacted(ClientMessageId, u64),
     Other,
 }
 
@@ -47,28 +49,62 @@ impl Is {
             Change::Created { members } => Self::Created(members.clone()),
             Change::Joined { who } => Self::Joined(*who),
             Change::Left { who } => Self::Left(*who),
-            Change::Edited { target, body } => Self::Edited(*target, *body),
-            Change::Deleted { target } => Self::Deleted(*target),
+            Change::Edited { cmid, target, body } => Self::Edited(*cmid, *target, *body),
+            Change::Deleted { cmid, target } => Self::Deleted(*cmid, *target),
+            Change::Reacted { cmid, target } => Self::Reacted(*cmid, *target),
             Change::Other => Self::Other,
         }
     }
 
     fn cmid(&self) -> Option<ClientMessageId> {
         match self {
-            Self::Message { cmid, .. } | Self::Acknowledged(cmid) => Some(*cmid),
+            Self::Message { cmid, .. }
+            | Self::Acknowledged(cmid)
+            | Self::Edited(cmid, ..)
+            | Self::Deleted(cmid, _)
+            | Self::Reacted(cmid, _) => Some(*cmid),
             _ => None,
         }
     }
+
+    /// Whether both can be the same entry, seen at different times.
+    fn agrees_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Acknowledged(cmid), other) | (other, Self::Acknowledged(cmid)) => {
+                other.cmid() == Some(*cmid)
+            }
+            (Self::Edited(cmid, target, body), Self::Edited(same_cmid, same_target, same)) => {
+                (cmid, target) == (same_cmid, same_target)
+                    && (body == same || body.is_none() || same.is_none())
+            }
+            _ => self == other,
+        }
+    }
+
+    /// Whether another sight of the entry could tell more.
+    const fn is_incomplete(&self) -> bool {
+        matches!(self, Self::Acknowledged(_) | Self::Edited(_, _, None))
+    }
 }
 
-/// A message that was handed in.
+/// What was handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Submitted {
+    Message(Body),
+    /// Of the message with this number.
+    Edit(u64, Body),
+    Delete(u64),
+    React(u64),
+}
+
+/// A message, or a change of one, that was handed in.
 #[derive(Debug)]
 struct Sent {
     /// When and where first.
     line: u64,
     t: u64,
     d: Device,
-    body: Body,
+    what: Submitted,
     phase: Phase,
     /// Handed in by one session of the SDK alone, which keeps the order.
     ordered: bool,
@@ -169,6 +205,11 @@ struct Countable {
 }
 
 impl Countable {
+    fn add(&mut self, number: u64, from: Person) {
+        self.all.push(number);
+        self.by.entry(from).or_default().push(number);
+    }
+
     /// Messages of others in `above < number <= head` that were not deleted as of `head`.
     fn unread(&self, reader: Person, above: u64, head: u64) -> u64 {
         let within = |numbers: &[u64]| {
@@ -202,6 +243,8 @@ pub(super) struct Talk {
     eyes: BTreeMap<Device, Eyes>,
     /// Of each person's own messages the highest that was acknowledged, with its line.
     own: HashMap<Person, (u64, u64)>,
+    /// The highest that a device of each person showed, or left to the history.
+    got: HashMap<Person, u64>,
     /// Contents that a message may have had by edits.
     edits: HashMap<u64, Vec<Body>>,
     /// Deletions that were acknowledged, in that order, with their lines.
@@ -230,6 +273,7 @@ impl Talk {
             order: BTreeMap::new(),
             eyes: BTreeMap::new(),
             own: HashMap::new(),
+            got: HashMap::new(),
             edits: HashMap::new(),
             deletions: Vec::new(),
             final_bodies: BTreeMap::new(),
@@ -252,9 +296,12 @@ impl Talk {
         t: u64,
         d: Device,
         cmid: ClientMessageId,
-        body: Body,
+        what: Submitted,
         via: Via,
     ) {
+        if let Submitted::Edit(target, body) = what {
+            self.edits.entry(target).or_default().push(body);
+        }
         let key = (world.person(d), cmid);
         match self.sends.get_mut(&key) {
             Some(sent) => {
@@ -267,7 +314,7 @@ impl Talk {
                     line,
                     t,
                     d,
-                    body,
+                    what,
                     phase: world.phase,
                     ordered: via == Via::Socket,
                     floor: self.highest,
@@ -315,6 +362,9 @@ impl Talk {
                     sent.acknowledged = Some(line);
                     world.counts.acknowledged += 1;
                     late(world, self.c, sent, t, line, "acknowledged");
+                }
+                if let Submitted::Delete(target) = sent.what {
+                    self.deletions.push((target, line));
                 }
                 let Some(n) = number else { return };
                 if let Some((first, told)) = sent.number
@@ -427,26 +477,61 @@ impl Talk {
             }
             Some(known) => {
                 let is = Is::of(&entry.is);
-                let same = match &known.is {
-                    Is::Acknowledged(cmid) => is.cmid() == Some(*cmid),
-                    known => *known == is,
-                } && known.from == entry.from;
-                if !same {
+                if !known.is.agrees_with(&is) || known.from != entry.from {
                     self.inconsistent(world, n, line);
-                } else if matches!(known.is, Is::Acknowledged(_)) {
+                } else if known.is.is_incomplete() {
                     known.is = is;
                 }
             }
         }
         self.exists(n, line);
-        let Change::Message { mid, cmid, body } = &entry.is else {
+        if let Change::Message { mid, .. } = &entry.is {
+            self.see_id(world, line, *mid, n);
+        }
+        let Some(cmid) = entry.is.cmid() else {
             return;
         };
-        match world.messages.get(mid) {
-            None => {
-                world.messages.insert(*mid, (c, n, line));
+        self.message_at(world, line, entry.from, cmid, n);
+        let Some(sent) = self.sends.get(&(entry.from, cmid)) else {
+            world
+                .findings
+                .add(Invariant::Phantom, [Clue::Line(line)], || {
+                    format!("#{n} of {c}, {cmid}, was never handed in by {}", entry.from)
+                });
+            return;
+        };
+        let edits = self.edits.get(&n);
+        let is_what_was_sent = match (&entry.is, sent.what) {
+            (Change::Message { body: None, .. }, Submitted::Message(_)) => true,
+            (
+                Change::Message {
+                    body: Some(body), ..
+                },
+                Submitted::Message(first),
+            ) => *body == first || edits.is_some_and(|edits| edits.contains(body)),
+            (Change::Edited { target, body, .. }, Submitted::Edit(asked, text)) => {
+                *target == asked && body.is_none_or(|body| body == text)
             }
-            Some((_, there, first)) if *there != n && self.entries_hold(*mid, *there) => {
+            (Change::Deleted { target, .. }, Submitted::Delete(asked))
+            | (Change::Reacted { target, .. }, Submitted::React(asked)) => *target == asked,
+            _ => false,
+        };
+        if !is_what_was_sent {
+            let clues = [sent.line, line].map(Clue::Line);
+            world.findings.add(Invariant::CorruptBody, clues, || {
+                format!("#{n} of {c} has another content than {} sent", entry.from)
+            });
+        }
+    }
+
+    /// Somebody saw a message with this id.
+    fn see_id(&self, world: &mut World, line: u64, mid: MessageId, n: u64) {
+        let c = self.c;
+        match world.messages.get(&mid) {
+            None => {
+                world.messages.insert(mid, (c, n, line));
+            }
+            Some((_, there, first)) if *there != n && self.entries_hold(mid, *there) => {
                 let (there, clues) = (*there, [*first, line].map(Clue::Line));
                 world.findings.add(Invariant::MessageMoved, clues, || {
                     format!("the message {mid} of {c} is #{there}, and then #{n}")
@@ -459,27 +544,6 @@ impl Talk {
                 });
             }
             Some(_) => {}
-        }
-        self.message_at(world, line, entry.from, *cmid, n);
-        let Some(sent) = self.sends.get(&(entry.from, *cmid)) else {
-            world
-                .findings
-                .add(Invariant::Phantom, [Clue::Line(line)], || {
-                    format!("#{n} of {c}, {cmid}, was never handed in by {}", entry.from)
-                });
-            return;
-        };
-        if let Some(body) = body
-            && *body != sent.body
-            && !self
-                .edits
-                .get(&n)
-                .is_some_and(|bodies| bodies.contains(body))
-        {
-            let clues = [sent.line, line].map(Clue::Line);
-            world.findings.add(Invariant::CorruptBody, clues, || {
-                format!("#{n} of {c} has another content than {} sent", entry.from)
-            });
         }
     }
 
@@ -501,6 +565,7 @@ impl Talk {
     pub(super) fn shown(&mut self, world: &mut World, line: u64, t: u64, d: Device, entry: &Entry) {
         self.see(world, line, entry);
         let (c, n) = (self.c, entry.n);
+        self.has_got(world.person(d), n);
         let eyes = self.eyes.entry(d).or_default();
         let (last, told) = eyes.last_shown;
         if eyes.shown.contains(n) {
@@ -518,14 +583,20 @@ impl Talk {
         if n > last {
             eyes.last_shown = (n, line);
         }
-        if let Change::Message { cmid, .. } = &entry.is
-            && let Some(sent) = self.sends.get(&(entry.from, *cmid))
+        if let Some(cmid) = entry.is.cmid()
+            && let Some(sent) = self.sends.get(&(entry.from, cmid))
         {
             late(world, c, sent, t, line, "shown");
         }
     }
 
-    pub(super) fn skipped(&mut self, d: Device, to: u64) {
+    fn has_got(&mut self, u: Person, n: u64) {
+        let got = self.got.entry(u).or_default();
+        *got = (*got).max(n);
+    }
+
+    pub(super) fn skipped(&mut self, world: &World, d: Device, to: u64) {
+        self.has_got(world.person(d), to);
         let eyes = self.eyes.entry(d).or_default();
         eyes.skipped_to = eyes.skipped_to.max(to);
     }
@@ -690,14 +761,6 @@ impl Talk {
         }
     }
 
-    pub(super) fn edit(&mut self, target: u64, body: Body) {
-        self.edits.entry(target).or_default().push(body);
-    }
-
-    pub(super) fn deleted(&mut self, target: u64, line: u64) {
-        self.deletions.push((target, line));
-    }
-
     pub(super) fn member_done(
         &mut self,
         who: Person,
@@ -735,21 +798,29 @@ impl Talk {
             });
         }
         *last = (*last).max((n, line));
-        if kind == ReceiptKind::Read {
-            let asked = self
-                .marks
-                .get(&from)
-                .and_then(|marks| marks.asked.last_key_value())
-                .map_or(0, |(highest, _)| *highest);
-            if n > asked {
-                world
-                    .findings
-                    .add(Invariant::ReceiptBeforeRead, [Clue::Line(line)], || {
-                        format!(
-                            "{d} is told that {from} has read {c} up to #{n}; they marked #{asked}"
-                        )
-                    });
+        let asked = self
+            .marks
+            .get(&from)
+            .and_then(|marks| marks.asked.last_key_value())
+            .map_or(0, |(highest, _)| *highest);
+        // What was read was delivered.
+        let got = self.got.get(&from).copied().unwrap_or(0).max(asked);
+        let clues = [Clue::Line(line)];
+        match kind {
+            ReceiptKind::Read if n > asked => {
+                world.findings.add(Invariant::ReceiptBeforeRead, clues, || {
+                    format!("{d} is told that {from} has read {c} up to #{n}; they marked #{asked}")
+                });
             }
+            ReceiptKind::Delivered if n > got => {
+                let invariant = Invariant::ReceiptBeforeDelivery;
+                world.findings.add(invariant, clues, || {
+                    format!(
+                        "{d} is told that {from} has got {c} up to #{n}; their devices have #{got}"
+                    )
+                });
+            }
+            _ => {}
         }
         self.receipts.push((d, from, kind, n, line));
     }
@@ -1045,14 +1116,15 @@ impl Talk {
         sent.acknowledged.map(Clue::Line)
     }
 
-    /// The final content of each message is that of its last change.
+    /// The final content of each message is that of its last change, as far as the reader sees the change:
+    /// a deletion everybody does.
     fn contents(&self, world: &mut World) {
         let c = self.c;
         let mut changes: BTreeMap<u64, BTreeMap<u64, (Option<Body>, u64)>> = BTreeMap::new();
         for (n, known) in &self.entries {
             let (target, body) = match known.is {
-                Is::Edited(target, body) => (target, Some(body)),
-                Is::Deleted(target) => (target, None),
+                Is::Edited(_, target, Some(body)) => (target, Some(body)),
+                Is::Deleted(_, target) => (target, None),
                 _ => continue,
             };
             changes
@@ -1063,18 +1135,24 @@ impl Talk {
         for (target, bodies) in &self.final_bodies {
             let first = self.entries.get(target).and_then(|known| {
                 let sent = self.sends.get(&(known.from, known.is.cmid()?))?;
-                Some((Some(sent.body), sent.line))
+                match sent.what {
+                    Submitted::Message(body) => Some((Some(body), sent.line)),
+                    _ => None,
+                }
             });
             let changed = changes.get(target);
             let deleted = changed
                 .and_then(|changes| changes.values().find(|(body, _)| body.is_none()).copied());
-            let last = deleted
-                .or_else(|| changed.and_then(|changes| changes.values().next_back().copied()))
-                .or(first);
-            let Some((expected, told)) = last else {
-                continue;
-            };
             for (body, line, d) in bodies {
+                let stays = self.stays.get(&world.person(*d));
+                let last_seen = changed.and_then(|changes| {
+                    let mut seen = changes.iter().rev();
+                    seen.find(|(n, _)| stays.is_some_and(|stays| stays.is_member_at(**n)))
+                        .map(|(_, change)| *change)
+                });
+                let Some((expected, told)) = deleted.or(last_seen).or(first) else {
+                    continue;
+                };
                 if *body == expected {
                     continue;
                 }
@@ -1099,11 +1177,14 @@ impl Talk {
         let mut countable = Countable::default();
         for (n, known) in &self.entries {
             match known.is {
-                Is::Message { .. } | Is::Acknowledged(_) => {
-                    countable.all.push(*n);
-                    countable.by.entry(known.from).or_default().push(*n);
+                Is::Message { .. } => countable.add(*n, known.from),
+                Is::Acknowledged(cmid) => {
+                    let sent = self.sends.get(&(known.from, cmid));
+                    if sent.is_some_and(|sent| matches!(sent.what, Submitted::Message(_))) {
+                        countable.add(*n, known.from);
+                    }
                 }
-                Is::Deleted(target) => {
+                Is::Deleted(_, target) => {
                     if let Some(deleted) = self.entries.get(&target) {
                         countable.deletions.push((*n, target, deleted.from));
                     }

@@ -77,6 +77,8 @@ invariants! {
     UnreadWrong = "I16" "unread-wrong",
     /// Nobody is said to have read what they didn't mark as read before.
     ReceiptBeforeRead = "I17" "receipt-before-read",
+    /// Nobody is said to have got what no device of theirs has shown, unless they marked it as read.
+    ReceiptBeforeDelivery = "I17" "receipt-before-delivery",
     /// A receipt is for a message that there is.
     ReceiptBeforeMessage = "I17" "receipt-before-message",
     /// A receipt never goes back.
@@ -85,7 +87,7 @@ invariants! {
     DeliveredToNonMember = "I18" "delivered-to-non-member",
     /// Only members write, and what is handed in after a removal was acknowledged comes after it.
     WrittenByNonMember = "I18" "written-by-non-member",
-    /// The final content of a message is that of its last edit.
+    /// The final content of a message is that of the last edit that its reader may see.
     EditLost = "I19" "edit-lost",
     /// A deleted message never comes back.
     DeletedReturned = "I19" "deleted-returned",

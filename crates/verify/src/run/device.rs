@@ -1,23 +1,27 @@
 //! A device: a session of the SDK behind a network that can fail, and REST beside it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use client::engine::Config;
 use client::{
-    Client, ConnectionState, Draft, Position, SendError, Session, SessionOptions, Standing, Update,
-    wire,
+    Client, ConnectionState, Draft, MessageChange, Position, SendError, Session, SessionOptions,
+    Standing, Submission, Update, wire,
 };
-use ids::{ClientMessageId, ConversationId, MessageId};
+use ids::{ClientMessageId, ConversationId, MessageId, UserId};
 use relay::Relay;
 use tokio::time::Instant;
 
 use super::recorder::{Recorder, body};
 use crate::history::{
-    Conversation, Device, DeviceKind, Membership, Op, Outcome, Person, Place, Source, Via, What,
+    Change, Conversation, Device, DeviceKind, Membership, Op, Outcome, Person, Place, ReceiptKind,
+    Source, Via, What,
 };
+
+/// Messages of a conversation that a device remembers, to change one of them.
+const CHANGEABLE: usize = 50;
 
 /// A device of a person.
 pub struct DeviceActor {
@@ -51,15 +55,34 @@ pub struct Screen {
     pub pending: Vec<Waiting>,
     /// The last message that was handed in.
     pub last_sent: Option<(ConversationId, ClientMessageId, Draft)>,
+    /// Numbers and authors of the latest messages shown that were not deleted.
+    messages: HashMap<ConversationId, VecDeque<(u64, Person)>>,
+    receipts: HashMap<(ConversationId, UserId), Reached>,
+    /// Those of earlier sessions: an owner of the log that wakes up late tells older ones.
+    receipts_before: HashMap<(ConversationId, UserId), Reached>,
 }
 
-/// A message without an answer.
+/// How far somebody has got.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reached {
+    delivered: u64,
+    read: u64,
+}
+
+/// Which messages somebody may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Targets {
+    Own,
+    Any,
+}
+
+/// A message, or a change of one, without an answer.
 #[derive(Clone)]
 pub struct Waiting {
     op: Op,
     conversation: ConversationId,
     cmid: ClientMessageId,
-    draft: Draft,
+    what: Submission,
 }
 
 /// How a try to send by REST ended.
@@ -107,6 +130,7 @@ impl DeviceActor {
         let mut screen = self.screen();
         screen.generation += 1;
         screen.caught_up = false;
+        screen.receipts_before = screen.receipts.clone();
         let generation = screen.generation;
         let held = self
             .all
@@ -131,7 +155,7 @@ impl DeviceActor {
         });
         for waiting in &screen.pending {
             // It has room for all of them, and has just begun.
-            let _ = new.try_resend(waiting.conversation, waiting.cmid, waiting.draft.clone(), 1);
+            let _ = new.try_resend(waiting.conversation, waiting.cmid, waiting.what.clone(), 1);
         }
         for (conversation, number) in &screen.marked {
             new.mark_read(*conversation, *number);
@@ -147,6 +171,82 @@ impl DeviceActor {
 
     /// Hands a message to the session.
     pub fn send(&self, conversation: ConversationId, c: Conversation, draft: Draft) {
+        let d = self.d;
+        self.submit(
+            conversation,
+            Submission::Message(draft.clone()),
+            |op, cmid| What::Send {
+                op,
+                d,
+                c,
+                cmid,
+                body: body(&draft.text, &[]),
+                via: Via::Socket,
+                files: Vec::new(),
+            },
+        );
+    }
+
+    /// Hands a change of one of the latest messages to the session, if there is one; `pick` says which.
+    pub fn change(
+        &self,
+        conversation: ConversationId,
+        c: Conversation,
+        targets: Targets,
+        pick: usize,
+        change: MessageChange,
+    ) {
+        let target = {
+            let screen = self.screen();
+            let possible: Vec<u64> = screen
+                .messages
+                .get(&conversation)
+                .into_iter()
+                .flatten()
+                .filter(|(_, author)| targets == Targets::Any || *author == self.u)
+                .map(|(number, _)| *number)
+                .collect();
+            possible.get(pick % possible.len().max(1)).copied()
+        };
+        let Some(target) = target else { return };
+        let d = self.d;
+        let what = Submission::Change {
+            number: target,
+            change: change.clone(),
+        };
+        self.submit(conversation, what, |op, cmid| match &change {
+            MessageChange::Edit(text) => What::Edit {
+                op,
+                d,
+                c,
+                cmid,
+                target,
+                body: body(text, &[]),
+            },
+            MessageChange::Delete => What::Delete {
+                op,
+                d,
+                c,
+                cmid,
+                target,
+            },
+            MessageChange::AddReaction(_) | MessageChange::RemoveReaction(_) => What::React {
+                op,
+                d,
+                c,
+                cmid,
+                target,
+            },
+        });
+    }
+
+    /// Hands something to the session's outbox; `event` is what the history says of it.
+    fn submit(
+        &self,
+        conversation: ConversationId,
+        what: Submission,
+        event: impl FnOnce(Op, ClientMessageId) -> What,
+    ) {
         let session = self.session();
         // Held meanwhile, so that an answer can't come before the question is noted.
         let mut screen = self.screen();
@@ -155,23 +255,17 @@ impl DeviceActor {
         };
         let cmid = session.new_id();
         let op = self.recorder.op();
-        self.recorder.record(What::Send {
-            op,
-            d: self.d,
-            c,
-            cmid,
-            body: body(&draft.text, &[]),
-            via: Via::Socket,
-            files: Vec::new(),
-        });
-        match session.try_resend(conversation, cmid, draft.clone(), 0) {
+        self.recorder.record(event(op, cmid));
+        match session.try_resend(conversation, cmid, what.clone(), 0) {
             Ok(_) => {
-                screen.last_sent = Some((conversation, cmid, draft.clone()));
+                if let Submission::Message(draft) = &what {
+                    screen.last_sent = Some((conversation, cmid, draft.clone()));
+                }
                 screen.pending.push(Waiting {
                     op,
                     conversation,
                     cmid,
-                    draft,
+                    what,
                 });
             }
             Err(error) => {
@@ -421,6 +515,17 @@ impl Screen {
                 };
                 self.held.insert(conversation, entry.number);
                 let entry = recorder.entry(&entry);
+                let messages = self.messages.entry(conversation).or_default();
+                match &entry.is {
+                    Change::Message { body: Some(_), .. } => {
+                        messages.push_back((entry.n, entry.from));
+                        if messages.len() > CHANGEABLE {
+                            messages.pop_front();
+                        }
+                    }
+                    Change::Deleted { target, .. } => messages.retain(|(n, _)| n != target),
+                    _ => {}
+                }
                 recorder.record(What::Shown { d, c, entry });
                 if let Some(standing) = standing {
                     self.stand(recorder, d, conversation, standing);
@@ -451,6 +556,39 @@ impl Screen {
                 let outcome = Outcome::Refused { code };
                 self.answered(recorder, conversation, client_message_id, outcome);
             }
+            Update::Receipt {
+                conversation,
+                user,
+                delivered,
+                read,
+                ..
+            } => {
+                let Some(c) = recorder.conversation(conversation) else {
+                    return;
+                };
+                let from = recorder.person(user);
+                let key = (conversation, user);
+                let before = self.receipts_before.get(&key).copied().unwrap_or_default();
+                for (kind, n, before) in [
+                    (ReceiptKind::Delivered, delivered, before.delivered),
+                    (ReceiptKind::Read, read, before.read),
+                ] {
+                    if n > 0 && n >= before {
+                        recorder.record(What::Receipt {
+                            d,
+                            c,
+                            from,
+                            kind,
+                            n,
+                        });
+                    }
+                }
+                let reached = self.receipts.entry(key).or_default();
+                reached.delivered = reached.delivered.max(delivered);
+                reached.read = reached.read.max(read);
+            }
+            // Nobody hides or sets anything here.
+            Update::Hidden { .. } | Update::SettingsChanged { .. } => {}
             Update::Reset {
                 conversation, held, ..
             } => {

@@ -170,10 +170,33 @@ impl Recorder {
                     (Ok(mid), Ok(cmid)) => Change::Message {
                         mid,
                         cmid,
-                        body: Some(body(&message.text, &message.attachment_ids)),
+                        body: (!message.deleted)
+                            .then(|| body(&message.text, &message.attachment_ids)),
                     },
                     _ => Change::Other,
                 }
+            }
+            Some(wire::entry::Change::Edited(edited)) => {
+                let target = edited.number;
+                match ClientMessageId::parse(&edited.client_message_id) {
+                    Ok(cmid) => Change::Edited {
+                        cmid,
+                        target,
+                        // Nobody edits a message to nothing.
+                        body: (!edited.text.is_empty()).then(|| body(&edited.text, &[])),
+                    },
+                    Err(_) => Change::Other,
+                }
+            }
+            Some(wire::entry::Change::Deleted(deleted)) => {
+                let target = deleted.number;
+                ClientMessageId::parse(&deleted.client_message_id)
+                    .map_or(Change::Other, |cmid| Change::Deleted { cmid, target })
+            }
+            Some(wire::entry::Change::Reacted(reacted)) => {
+                let target = reacted.number;
+                ClientMessageId::parse(&reacted.client_message_id)
+                    .map_or(Change::Other, |cmid| Change::Reacted { cmid, target })
             }
             Some(wire::entry::Change::Created(created)) => Change::Created {
                 members: created.member_ids.iter().map(|id| person(id)).collect(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use client::MessageChange;
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
@@ -41,6 +42,13 @@ pub enum Action {
         talk: usize,
         text: String,
     },
+    /// One of the latest messages that the device shows.
+    Change {
+        by: (usize, usize),
+        talk: usize,
+        pick: usize,
+        change: MessageChange,
+    },
     /// The last message of the device once more, with the same id.
     SendAgain {
         by: (usize, usize),
@@ -71,7 +79,7 @@ pub enum Action {
 
 /// A few minutes of talk; who needs more begins again.
 pub fn talk(rng: &mut SmallRng, options: &Options, shape: &Shape) -> Vec<Step> {
-    // Of all that is done nine in ten are messages.
+    // Of all that is done nine in ten are messages and changes of them.
     let mean = 0.9 / f64::from(options.rate);
     let count = options.rate as usize * 180;
     (0..count)
@@ -92,7 +100,21 @@ fn action(rng: &mut SmallRng, shape: &Shape, n: usize) -> Action {
     let by = (person, rng.random_range(0..shape.devices[person]));
     let text = format!("{n} {}", "x".repeat(rng.random_range(0..300)));
     match rng.random_range(0..1_000) {
-        0..840 => Action::Send {
+        0..70 => {
+            let change = match rng.random_range(0..10) {
+                0..4 => MessageChange::Edit(format!("{text} edited")),
+                4..6 => MessageChange::Delete,
+                6..9 => MessageChange::AddReaction("👍".to_owned()),
+                _ => MessageChange::RemoveReaction("👍".to_owned()),
+            };
+            Action::Change {
+                by,
+                talk,
+                pick: rng.random_range(0..1_000),
+                change,
+            }
+        }
+        70..840 => Action::Send {
             by,
             talk,
             text,

@@ -9,6 +9,25 @@ use rand::{RngExt as _, SeedableRng as _};
 use uuid::Uuid;
 use verify::history::*;
 
+/// What a device handed in.
+#[derive(Clone, Copy)]
+enum Handed {
+    Message(Body),
+    /// Of the message with this number.
+    Edit(u64, Body),
+    Delete(u64),
+    React(u64),
+}
+
+impl Handed {
+    fn target(self) -> Option<u64> {
+        match self {
+            Self::Message(_) => None,
+            Self::Edit(target, _) | Self::Delete(target) | Self::React(target) => Some(target),
+        }
+    }
+}
+
 /// A conversation as the server has it.
 struct Talk {
     entries: Vec<Entry>,
@@ -18,7 +37,7 @@ struct Talk {
     /// The content of each message, after its changes.
     bodies: BTreeMap<u64, Option<Body>>,
     /// What each device handed in that has not been numbered.
-    queues: BTreeMap<Device, VecDeque<(Op, ClientMessageId, Body)>>,
+    queues: BTreeMap<Device, VecDeque<(Op, ClientMessageId, Handed)>>,
     answers: VecDeque<(Op, Outcome)>,
     files: Vec<(FileId, Body)>,
     shown: BTreeMap<Device, u64>,
@@ -67,23 +86,37 @@ impl Talk {
             Change::Message { body, .. } => {
                 self.bodies.insert(n, *body);
             }
-            Change::Edited { target, body } => {
-                self.bodies.insert(*target, Some(*body));
+            Change::Edited { target, body, .. } => {
+                self.bodies.insert(*target, *body);
             }
-            Change::Deleted { target } => {
+            Change::Deleted { target, .. } => {
                 self.bodies.insert(*target, None);
             }
-            Change::Other => {}
+            Change::Reacted { .. } | Change::Other => {}
         }
         self.entries.push(Entry { n, from, is });
         n
     }
 
-    /// As a page has it: with the content of now.
-    fn current(&self, n: u64) -> Entry {
+    /// As a page has it: with what became of it by now, as far as the reader may see that.
+    fn current(&self, u: Person, n: u64) -> Entry {
         let mut entry = self.entries[n as usize - 1].clone();
-        if let Change::Message { body, .. } = &mut entry.is {
-            *body = self.bodies[&n];
+        match &mut entry.is {
+            Change::Message { body, .. } if self.bodies[&n].is_none() => *body = None,
+            Change::Message { body, .. } => {
+                for later in &self.entries {
+                    if let Change::Edited {
+                        target, body: new, ..
+                    } = &later.is
+                        && *target == n
+                        && self.may_see(u, later.n)
+                    {
+                        *body = *new;
+                    }
+                }
+            }
+            Change::Edited { target, body, .. } if self.bodies[target].is_none() => *body = None,
+            _ => {}
         }
         entry
     }
@@ -167,7 +200,7 @@ impl Maker {
             .queues
             .entry(d)
             .or_default()
-            .push_back((op, cmid, body));
+            .push_back((op, cmid, Handed::Message(body)));
     }
 
     /// The server takes a message of some device.
@@ -184,7 +217,7 @@ impl Maker {
         let mid = MessageId::from_uuid(self.id());
         let u = self.person(d);
         let talk = &mut self.talks[c];
-        let Some((op, cmid, body)) = talk.queues.get_mut(&d).and_then(VecDeque::pop_front) else {
+        let Some((op, cmid, handed)) = talk.queues.get_mut(&d).and_then(VecDeque::pop_front) else {
             return;
         };
         if !talk.is_member(u) {
@@ -192,22 +225,38 @@ impl Maker {
             talk.answers.push_back((op, Outcome::Refused { code }));
             return;
         }
+        let is_deleted = |target: u64| talk.bodies[&target].is_none();
+        if handed.target().is_some_and(is_deleted) {
+            let code = "target_deleted".into();
+            talk.answers.push_back((op, Outcome::Refused { code }));
+            return;
+        }
         let n = talk.append(
             u,
-            Change::Message {
-                mid,
-                cmid,
-                body: Some(body),
+            match handed {
+                Handed::Message(body) => Change::Message {
+                    mid,
+                    cmid,
+                    body: Some(body),
+                },
+                Handed::Edit(target, body) => Change::Edited {
+                    cmid,
+                    target,
+                    body: Some(body),
+                },
+                Handed::Delete(target) => Change::Deleted { cmid, target },
+                Handed::React(target) => Change::Reacted { cmid, target },
             },
         );
         let ok = Outcome::Ok {
             number: Some(n),
             mid: None,
         };
-        if self.rng.random_bool(0.8) {
+        let is_lost = self.rng.random_bool(0.2);
+        let (Handed::Message(body), true) = (handed, is_lost) else {
             self.talks[c].answers.push_back((op, ok));
             return;
-        }
+        };
         // The answer was lost, so the same is handed in again, by another way.
         self.say(What::Done {
             op,
@@ -255,7 +304,7 @@ impl Maker {
         let entry = if self.rng.random_bool(0.5) {
             self.talks[c].entries[n as usize - 1].clone()
         } else {
-            self.talks[c].current(n)
+            self.talks[c].current(u, n)
         };
         self.say(What::Shown {
             d,
@@ -305,7 +354,7 @@ impl Maker {
         };
         let entries = (from..=to.min(last))
             .filter(|n| talk.may_see(u, *n))
-            .map(|n| talk.current(n))
+            .map(|n| talk.current(u, n))
             .collect();
         self.say(What::Page {
             op,
@@ -405,58 +454,80 @@ impl Maker {
         if !self.talks[c].is_member(u) {
             return;
         }
-        let own: Vec<u64> = self.talks[c]
+        let is_reaction = self.rng.random_bool(0.25);
+        let possible: Vec<u64> = self.talks[c]
             .entries
             .iter()
-            .filter(|entry| entry.from == u && matches!(entry.is, Change::Message { .. }))
+            .filter(|entry| matches!(entry.is, Change::Message { .. }))
+            .filter(|entry| entry.from == u || is_reaction && self.talks[c].may_see(u, entry.n))
             .map(|entry| entry.n)
             .filter(|n| self.talks[c].bodies[n].is_some())
             .collect();
-        let Some(&target) = own.choose(&mut self.rng) else {
+        let Some(&target) = possible.choose(&mut self.rng) else {
             return;
         };
-        let (op, conversation) = (self.op(), Conversation(c as u32));
-        let is = if self.rng.random_bool(0.6) {
+        let (op, cmid) = (self.op(), self.cmid());
+        let conversation = Conversation(c as u32);
+        let handed = if is_reaction {
+            self.say(What::React {
+                op,
+                d,
+                c: conversation,
+                cmid,
+                target,
+            });
+            Handed::React(target)
+        } else if self.rng.random_bool(0.6) {
             let body = self.body();
             self.say(What::Edit {
                 op,
                 d,
                 c: conversation,
+                cmid,
                 target,
                 body,
             });
-            Change::Edited { target, body }
+            Handed::Edit(target, body)
         } else {
             self.say(What::Delete {
                 op,
                 d,
                 c: conversation,
+                cmid,
                 target,
             });
-            Change::Deleted { target }
+            Handed::Delete(target)
         };
-        let n = self.talks[c].append(u, is);
-        self.say(What::Done {
-            op,
-            outcome: Outcome::Ok {
-                number: Some(n),
-                mid: None,
-            },
-        });
+        self.talks[c]
+            .queues
+            .entry(d)
+            .or_default()
+            .push_back((op, cmid, handed));
     }
 
     fn receipt(&mut self, c: usize) {
         let (d, u) = self.session();
         let from = Person(self.rng.random_range(0..self.people));
-        let n = self.talks[c].mark(from);
-        if n > 0 && self.talks[c].is_member(u) {
-            self.say(What::Receipt {
-                d,
-                c: Conversation(c as u32),
-                from,
-                kind: ReceiptKind::Read,
-                n,
-            });
+        let talk = &self.talks[c];
+        if !talk.is_member(u) {
+            return;
+        }
+        let (read, mut got) = (talk.mark(from), talk.mark(from));
+        for (device, of) in &self.sessions {
+            if *of == from {
+                got = got.max(talk.shown.get(device).copied().unwrap_or(0));
+            }
+        }
+        for (kind, n) in [(ReceiptKind::Delivered, got), (ReceiptKind::Read, read)] {
+            if n > 0 {
+                self.say(What::Receipt {
+                    d,
+                    c: Conversation(c as u32),
+                    from,
+                    kind,
+                    n,
+                });
+            }
         }
     }
 

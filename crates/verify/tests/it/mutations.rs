@@ -93,6 +93,28 @@ pub const MUTATIONS: &[(&str, Invariant, Mutation)] = &[
         stale_badge,
     ),
     (
+        "count deleted messages",
+        Invariant::UnreadWrong,
+        count_deleted,
+    ),
+    (
+        "a delivery that didn't happen",
+        Invariant::ReceiptBeforeDelivery,
+        invent_delivery,
+    ),
+    ("a change from nowhere", Invariant::Phantom, phantom_change),
+    (
+        "store a change twice",
+        Invariant::DuplicateSend,
+        change_twice,
+    ),
+    ("corrupt an edit", Invariant::CorruptBody, corrupt_edit),
+    (
+        "never answer a change",
+        Invariant::Unresolved,
+        never_answer_change,
+    ),
+    (
         "a receipt that nobody gave",
         Invariant::ReceiptBeforeRead,
         invent_receipt,
@@ -191,6 +213,7 @@ pub const DOUBTS: &[(&str, Spoil)] = &[
                     | What::Member { .. }
                     | What::Edit { .. }
                     | What::Delete { .. }
+                    | What::React { .. }
                     | What::Receipt { .. }
                     | What::Downloaded { .. }
             )
@@ -321,6 +344,7 @@ fn renumber_all(events: &mut [Event], conversation: Conversation, f: impl Fn(u64
             What::Send { op, c, .. }
             | What::Edit { op, c, .. }
             | What::Delete { op, c, .. }
+            | What::React { op, c, .. }
             | What::Member { op, c, .. } => Some((op, c)),
             _ => None,
         })
@@ -1015,6 +1039,142 @@ fn stale_badge(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
     true
 }
 
+fn count_deleted(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let with_deleted: Vec<_> = places(events, |e| match e {
+        What::Standing {
+            d, c, head, read, ..
+        } if *read > 0 => {
+            let u = person_of(events, *d);
+            let all = entries(events, *c);
+            let deleted = all
+                .iter()
+                .filter(|(n, entry)| match entry.is {
+                    Change::Deleted { target, .. } => {
+                        n <= head
+                            && target > *read
+                            && all.iter().any(|(n, entry)| *n == target && entry.from != u)
+                    }
+                    _ => false,
+                })
+                .count() as u64;
+            (deleted > 0).then_some(deleted)
+        }
+        _ => None,
+    });
+    let Some((at, deleted)) = one(rng, &with_deleted) else {
+        return false;
+    };
+    if let What::Standing { unread, .. } = &mut events[at].e {
+        *unread += deleted;
+    }
+    true
+}
+
+fn invent_delivery(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let c = any_conversation(events, rng);
+    let member = members(events, c);
+    let [reader, from] = [member.choose(rng), member.choose(rng)];
+    let (Some(&reader), Some(&from)) = (reader, from) else {
+        return false;
+    };
+    // Before any device has shown anything.
+    let at = events
+        .iter()
+        .position(|event| matches!(event.e, What::Phase(Phase::WarmUp)))
+        .unwrap();
+    let d = device_of(events, reader, DeviceKind::Session);
+    let receipt = What::Receipt {
+        d,
+        c,
+        from,
+        kind: ReceiptKind::Delivered,
+        n: 1,
+    };
+    insert_after(events, at, receipt);
+    true
+}
+
+fn shown_change(e: &What) -> Option<(Device, Conversation, Entry)> {
+    shown(e).filter(|(_, _, entry)| {
+        matches!(
+            entry.is,
+            Change::Edited { body: Some(_), .. } | Change::Deleted { .. } | Change::Reacted { .. }
+        )
+    })
+}
+
+fn phantom_change(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let Some((_, (d, c, mut entry))) = one(rng, &places(events, shown_change)) else {
+        return false;
+    };
+    entry.n = last_number(events, c) + 1;
+    let new = ClientMessageId::try_from(new_uuid(rng)).unwrap();
+    if let Change::Edited { cmid, .. }
+    | Change::Deleted { cmid, .. }
+    | Change::Reacted { cmid, .. } = &mut entry.is
+    {
+        *cmid = new;
+    }
+    let end = events.len() - 1;
+    insert_after(events, end, What::Shown { d, c, entry });
+    true
+}
+
+fn change_twice(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let Some((_, (d, c, mut entry))) = one(rng, &places(events, shown_change)) else {
+        return false;
+    };
+    entry.n = last_number(events, c) + 1;
+    let end = events.len() - 1;
+    insert_after(events, end, What::Shown { d, c, entry });
+    true
+}
+
+fn corrupt_edit(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let edits = places(events, |e| match e {
+        What::Shown { c, entry, .. } => match entry.is {
+            Change::Edited { body: Some(_), .. } => Some((*c, entry.n)),
+            _ => None,
+        },
+        _ => None,
+    });
+    let Some((_, (c, n))) = one(rng, &edits) else {
+        return false;
+    };
+    // Wherever it is seen, so that it is one thing for everybody.
+    let corrupt = |entry: &mut Entry| {
+        if let Change::Edited {
+            body: Some(body), ..
+        } = &mut entry.is
+            && entry.n == n
+        {
+            body.0 ^= 1;
+        }
+    };
+    for event in events {
+        match &mut event.e {
+            What::Shown { c: of, entry, .. } | What::Wire { c: of, entry, .. } if *of == c => {
+                corrupt(entry);
+            }
+            What::Page { c: of, entries, .. } if *of == c => entries.iter_mut().for_each(corrupt),
+            _ => {}
+        }
+    }
+    true
+}
+
+fn never_answer_change(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let changes = places(events, |e| match e {
+        What::Edit { op, .. } | What::Delete { op, .. } | What::React { op, .. } => Some(*op),
+        _ => None,
+    });
+    let Some((_, wanted)) = one(rng, &changes) else {
+        return false;
+    };
+    events.retain(|event| !matches!(event.e, What::Done { op, .. } if op == wanted));
+    true
+}
+
 fn receipts(events: &[Event]) -> Vec<(usize, u64)> {
     places(events, |e| match e {
         What::Receipt { n, .. } => Some(*n),
@@ -1215,7 +1375,7 @@ fn changed(events: &[Event], c: Conversation) -> HashMap<u64, bool> {
             Change::Edited { target, .. } => {
                 changed.insert(target, false);
             }
-            Change::Deleted { target } => {
+            Change::Deleted { target, .. } => {
                 changed.insert(target, true);
             }
             _ => {}
@@ -1237,10 +1397,15 @@ fn set_final_body(
             if is_deleted != deleted {
                 continue;
             }
+            let new = new(events, c, target);
             for (at, event) in events.iter().enumerate().skip(begin) {
                 if let What::Page { c: of, entries, .. } = &event.e
                     && *of == c
-                    && entries.iter().any(|entry| entry.n == target)
+                    // Who left before the change has the old content anyway.
+                    && entries.iter().any(|entry| {
+                        entry.n == target
+                            && matches!(entry.is, Change::Message { body, .. } if body != new)
+                    })
                 {
                     candidates.push((at, (c, target)));
                 }
@@ -1285,9 +1450,20 @@ fn resurrect(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
 
 fn resurrect_for_a_moment(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
     let deletes = places(events, |e| match e {
-        What::Delete { op, d, c, target } => Some((*op, *d, *c, *target)),
+        What::Delete {
+            op, d, c, target, ..
+        } => Some((*op, *d, *c, *target)),
         _ => None,
     });
+    // Two may want it, and the second one is refused.
+    let deletes: Vec<_> = deletes
+        .into_iter()
+        .filter(|(_, (op, ..))| {
+            events.iter().any(|event| {
+                matches!(&event.e, What::Done { op: of, outcome: Outcome::Ok { .. } } if of == op)
+            })
+        })
+        .collect();
     let Some((_, (op, d, c, target))) = one(rng, &deletes) else {
         return false;
     };

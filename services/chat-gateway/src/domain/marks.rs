@@ -104,16 +104,17 @@ impl Marks {
         due
     }
 
-    /// What waits of one reader, which goes to the log now: something is to follow it there.
+    /// What waits of one reader, which goes to the log now: something is to follow it there, and what is
+    /// noted from then on follows that, even if it goes no further.
     pub fn take_waiting(&self, reader: Reader, now_ms: u64) -> Option<Reached> {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let mark = recent.get_mut(&reader)?;
-        if !mark.waiting.is_beyond(mark.sent) {
-            return None;
-        }
-        mark.sent = mark.sent.max(mark.waiting);
+        let is_waiting = mark.waiting.is_beyond(mark.sent);
+        let reached = mark.sent.max(mark.waiting);
+        mark.sent = Reached::default();
+        mark.waiting = Reached::default();
         mark.sent_ms = now_ms;
-        Some(mark.sent)
+        is_waiting.then_some(reached)
     }
 
     /// A move did not reach the log: it waits for its next turn.
@@ -174,6 +175,15 @@ mod tests {
         assert_eq!(marks.take_waiting(READER, 30), Some(both));
         assert_eq!(marks.take_waiting(READER, 40), None);
         assert!(marks.due(1_030).is_empty());
+    }
+
+    #[test]
+    fn what_is_read_again_after_something_else_goes_to_the_log_again() {
+        let marks = Marks::default();
+        assert!(marks.note(READER, Reached::read(5), 0));
+        assert_eq!(marks.take_waiting(READER, 10), None);
+        assert!(!marks.note(READER, Reached::read(5), 20));
+        assert_eq!(marks.due(1_010), [(READER, Reached::read(5))]);
     }
 
     #[test]

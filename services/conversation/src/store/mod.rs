@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod co_members;
+pub mod blocks;
 pub mod conversations;
 pub mod groups;
 pub mod invitations;

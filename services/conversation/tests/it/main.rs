@@ -6,6 +6,8 @@ mod access;
 #[cfg(test)]
 mod co_members;
 #[cfg(test)]
+mod blocks;
+#[cfg(test)]
 mod direct;
 #[cfg(test)]
 mod faults;
