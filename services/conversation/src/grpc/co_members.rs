@@ -9,8 +9,8 @@ use proto::conversation::{
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
-use crate::memberships::{parse_conversation, parse_user};
 use crate::problems;
+use crate::requests;
 use crate::store::co_members::CoMembers as Store;
 
 /// Most people in one question or answer.
@@ -37,7 +37,7 @@ impl CoMemberInternalService for CoMembers {
     ) -> std::result::Result<Response<GetAudienceResponse>, Status> {
         let person = person_from_metadata(&self.app.tokens, request.metadata()).await?;
         let request = request.into_inner();
-        let conversation = parse_conversation(&request.conversation_id)?;
+        let conversation = requests::conversation_id(&request.conversation_id)?;
         let max = limit(request.max_members)?;
         let memberships = &self.app.memberships;
         if !memberships.is_member(conversation, person.user).await? {
@@ -67,8 +67,7 @@ impl CoMemberInternalService for CoMembers {
             )
             .into());
         }
-        let others = asked.iter().map(|id| parse_user(id));
-        let others = others.collect::<Result<Vec<_>>>()?;
+        let others = requests::user_ids(&asked)?;
         let found = self.store.filter(person.user, &others).await;
         Ok(Response::new(FilterCoMembersResponse {
             user_ids: texts(&found.map_err(|error| postgres::problem(&error))?),
@@ -83,7 +82,7 @@ impl CoMemberInternalService for CoMembers {
         let request = request.into_inner();
         let after = match request.after_user_id.as_str() {
             "" => None,
-            id => Some(parse_user(id)?),
+            id => Some(requests::user_id(id)?),
         };
         let limit = limit(request.limit)?;
         let found = self.store.list(person.user, after, limit).await;
