@@ -1,6 +1,7 @@
 import {
   type Browser,
   type BrowserContext,
+  type BrowserContextOptions,
   expect,
   type Page,
   type WebSocketRoute,
@@ -38,8 +39,12 @@ export class Device {
   ) {}
 
   /** `gateway`: which of the suite's gateways it talks to, where they are known; else the origin chooses. */
-  static async open(browser: Browser, gateway = 0): Promise<Device> {
-    const context = await browser.newContext();
+  static async open(
+    browser: Browser,
+    gateway = 0,
+    options: BrowserContextOptions = {},
+  ): Promise<Device> {
+    const context = await browser.newContext(options);
     const page = await context.newPage();
     const device = new Device(context, page, GATEWAYS[gateway % Math.max(GATEWAYS.length, 1)]);
     await context.routeWebSocket(/\/socket$/, (socket) => device.#route(socket));
@@ -95,7 +100,8 @@ export class Device {
   /** Exactly these messages are shown, in this order, all of them stored. */
   async shows(texts: string[]): Promise<void> {
     await expect(this.page.getByTestId('text')).toHaveText(texts);
-    await expect(this.page.locator('article:not([data-state="stored"])')).toHaveCount(0);
+    const unstored = 'article:is([data-state="waiting"], [data-state="refused"])';
+    await expect(this.page.locator(unstored)).toHaveCount(0);
   }
 
   #route(socket: WebSocketRoute): void {
@@ -124,4 +130,24 @@ function joinTo(socket: WebSocketRoute, gateway: string): void {
     (code) => void socket.close({ code: code < 1000 || code === 1006 ? 1011 : code }),
   );
   upstream.on('error', () => void socket.close({ code: 1011 }));
+}
+
+/** Ada has opened a conversation with Ben; each is on a gateway of their own. */
+export async function twoTalking(
+  browser: Browser,
+  options: { secondDeviceOfAda?: boolean } = {},
+): Promise<{ ada: Device; ben: Device; second?: Device }> {
+  const [adasAccount, bensAccount] = [newAccount('Ada'), newAccount('Ben')];
+  const ben = await Device.open(browser, 1);
+  await ben.signUp(bensAccount);
+  await ben.isConnected();
+  const ada = await Device.open(browser, 0);
+  await ada.signUp(adasAccount, `/chat/user?handle=${bensAccount.handle}`);
+  await expect(ada.page.getByRole('heading', { name: 'Ben' })).toBeVisible();
+  await ada.isConnected();
+  if (!options.secondDeviceOfAda) return { ada, ben };
+  const second = await Device.open(browser, 1);
+  await second.signIn(adasAccount);
+  await second.isConnected();
+  return { ada, ben, second };
 }

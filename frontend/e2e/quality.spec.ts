@@ -30,7 +30,8 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await ada.page.getByRole('button', { name: 'New conversation' }).click();
     await hasNoBarriers(ada.page);
     await ada.page.keyboard.press('Escape');
-    await ada.page.getByRole('button', { name: 'Account and settings' }).click();
+    await ada.page.getByRole('link', { name: 'Settings', exact: true }).click();
+    await expect(ada.page.getByRole('heading', { name: 'Settings' })).toBeVisible();
     await hasNoBarriers(ada.page);
   });
 }
@@ -46,6 +47,7 @@ test('works under a strict content security policy', async ({ browser }) => {
     "style-src 'self'",
     "img-src 'self'",
     "connect-src 'self' ws:",
+    "manifest-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
   ].join('; ');

@@ -18,7 +18,7 @@ use crate::stack::Stack;
 /// What to measure, and where.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Only these workloads.
+    /// Only these workloads; without any, all but the storm, which needs a suite of its own.
     #[arg(long = "workload", value_enum, value_delimiter = ',')]
     workloads: Vec<Workload>,
     /// One-to-one: messages a second, all pairs together.
@@ -33,7 +33,7 @@ pub struct Args {
     /// Rooms, of 50 people online each.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     rooms: u32,
-    /// Idle: signed-in sockets, 20 to a person.
+    /// Idle and storm: signed-in sockets, 20 to a person.
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]
     sockets: u32,
     /// How long each rate is measured.
@@ -83,6 +83,10 @@ pub enum Workload {
     Rooms,
     /// Sockets on which nothing happens.
     Idle,
+    /// All sockets of a gateway lost at once. By itself, with --gateways 2.
+    Storm,
+    /// Ids of the central generator.
+    Ids,
 }
 
 /// Runs the workloads, prints a table, writes the JSON.
@@ -90,12 +94,23 @@ pub enum Workload {
 /// # Errors
 /// When the suite doesn't start, or when a message is lost, doubled or out of order.
 pub async fn run(args: Args) -> Result<()> {
+    if args.workloads.len() > 1 && args.workloads.contains(&Workload::Storm) {
+        bail!("a storm is measured by itself: --workload storm");
+    }
     let stack = Box::pin(Stack::start(&args)).await?;
     let mut report = Report::new(&args, &stack);
-    for workload in [Workload::Pairs, Workload::Rooms, Workload::Idle] {
-        if !args.workloads.is_empty() && !args.workloads.contains(&workload) {
-            continue;
-        }
+    let all = [
+        Workload::Pairs,
+        Workload::Rooms,
+        Workload::Idle,
+        Workload::Ids,
+    ];
+    let wanted = if args.workloads.is_empty() {
+        &all[..]
+    } else {
+        &args.workloads[..]
+    };
+    for workload in wanted {
         match workload {
             Workload::Pairs => {
                 let load = workloads::pairs(&args, &stack).await?;
@@ -122,6 +137,12 @@ pub async fn run(args: Args) -> Result<()> {
             Workload::Idle => {
                 report.idle = Some(Box::pin(workloads::idle(&args, &stack)).await?);
             }
+            Workload::Storm => {
+                report.storm = Some(Box::pin(workloads::storm(&args, &stack)).await?);
+            }
+            // A suite that runs elsewhere keeps its internal ports to itself.
+            Workload::Ids if args.server.is_some() && args.workloads.is_empty() => {}
+            Workload::Ids => report.ids = Box::pin(workloads::ids(&args, &stack)).await?,
         }
         // Written after each workload: a later one that fails takes nothing with it.
         report.write(&args.out)?;

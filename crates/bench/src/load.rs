@@ -81,17 +81,20 @@ pub struct Measured {
 pub struct Quantiles {
     pub p50: f64,
     pub p90: f64,
+    pub p95: f64,
     pub p99: f64,
     pub p999: f64,
     pub max: f64,
 }
 
 impl Quantiles {
-    fn of(histogram: &Histogram<u64>) -> Self {
+    /// Of microseconds.
+    pub fn of(histogram: &Histogram<u64>) -> Self {
         let ms = |quantile| histogram.value_at_quantile(quantile) as f64 / 1_000.0;
         Self {
             p50: ms(0.5),
             p90: ms(0.9),
+            p95: ms(0.95),
             p99: ms(0.99),
             p999: ms(0.999),
             max: ms(1.0),

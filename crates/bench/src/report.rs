@@ -11,7 +11,7 @@ use crate::load::Measured;
 use crate::machine::Machine;
 use crate::processes::CpuSeconds;
 use crate::stack::Stack;
-use crate::workloads::Idle;
+use crate::workloads::{Idle, Ids, Storm};
 
 /// The five services.
 const SERVICES: [&str; 5] = [
@@ -35,6 +35,8 @@ pub struct Report {
     pub pairs: Vec<Measured>,
     pub rooms: Vec<Measured>,
     pub idle: Option<Idle>,
+    pub storm: Option<Storm>,
+    pub ids: Vec<Ids>,
 }
 
 impl Report {
@@ -47,6 +49,8 @@ impl Report {
             pairs: Vec::new(),
             rooms: Vec::new(),
             idle: None,
+            storm: None,
+            ids: Vec::new(),
         }
     }
 
@@ -67,7 +71,9 @@ impl Report {
                 .map(move |fault| format!("{} at {}/s: {fault}", run.workload, run.rate))
         });
         let idle = self.idle.iter().flat_map(|idle| idle.faults.clone());
-        runs.chain(idle).collect()
+        let storm = self.storm.iter().flat_map(|storm| storm.faults.clone());
+        let ids = self.ids.iter().flat_map(|ids| ids.faults.clone());
+        runs.chain(idle).chain(storm).chain(ids).collect()
     }
 }
 
@@ -191,6 +197,61 @@ impl fmt::Display for Report {
                 )?;
             }
             writeln!(f, "All connected within {:.1} s.", idle.connect_seconds)?;
+        }
+        if let Some(storm) = &self.storm {
+            let caught_up = &storm.caught_up_ms;
+            writeln!(f, "\n{} sockets lost at once", storm.sockets)?;
+            writeln!(f, "| | |")?;
+            writeln!(f, "|---|---|")?;
+            writeln!(
+                f,
+                "| caught up again after p50 / p95 / max | {:.1} / {:.1} / {:.1} s |",
+                caught_up.p50 / 1_000.0,
+                caught_up.p95 / 1_000.0,
+                caught_up.max / 1_000.0
+            )?;
+            writeln!(
+                f,
+                "| connected with the first try | {:.1} % |",
+                storm.first_try_share * 100.0
+            )?;
+            writeln!(f, "| written meanwhile | {} |", storm.written_meanwhile)?;
+            writeln!(
+                f,
+                "| requests to DynamoDB per socket; a second in the calm | {:.2}; {:.0} |",
+                storm.store_requests_per_socket, storm.calm_store_requests_per_second
+            )?;
+            writeln!(
+                f,
+                "| CPU-seconds of the five services; of the generator and the way in | {:.1}; {:.1} |",
+                services(&storm.cpu_seconds),
+                storm.generator_cpu_seconds
+            )?;
+            writeln!(
+                f,
+                "| all connected and caught up at the first start | {:.1} s |",
+                storm.first_connect_seconds
+            )?;
+        }
+        if !self.ids.is_empty() {
+            writeln!(f, "\nIds, drawn by four tasks as fast as it goes")?;
+            writeln!(f, "| batch | drawn | a second | p50 / p99 ns | max ms |")?;
+            writeln!(f, "|---|---|---|---|---|")?;
+            for ids in &self.ids {
+                let batch = match ids.batch {
+                    0 => "none: made here".to_owned(),
+                    batch => batch.to_string(),
+                };
+                writeln!(
+                    f,
+                    "| {batch} | {} | {:.0} | {} / {} | {:.1} |",
+                    ids.drawn,
+                    ids.per_second,
+                    ids.p50_ns,
+                    ids.p99_ns,
+                    ids.max_ns as f64 / 1_000_000.0
+                )?;
+            }
         }
         Ok(())
     }

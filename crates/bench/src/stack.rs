@@ -3,10 +3,10 @@
 use anyhow::{Context as _, Result};
 use client::Api;
 use local_stack::servers::{Durability, RunsFor};
-use local_stack::suite::{Options, Suite};
+use local_stack::suite::{DynamoDb, Options, Suite};
 
-use crate::Args;
 use crate::processes::Named;
+use crate::{Args, Workload};
 
 /// A suite of our own, or one that runs already.
 pub struct Stack {
@@ -51,6 +51,12 @@ impl Stack {
                 Durability::Kill
             },
             runs_for: RunsFor::Hours,
+            // A storm counts what is asked of it; what is measured otherwise is not held up.
+            dynamodb: if args.workloads == [Workload::Storm] {
+                DynamoDb::Throttled
+            } else {
+                DynamoDb::Emulator
+            },
             // All people come from one address.
             environment: vec![(
                 "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".into(),
@@ -82,9 +88,19 @@ impl Stack {
         })
     }
 
+    /// The account service's port for peers, of a suite of our own.
+    pub fn account_internal_url(&self) -> Option<String> {
+        Some(self.suite.as_ref()?.account.internal_url())
+    }
+
     /// The socket for the `index`th connection.
     pub fn socket_url(&self, index: usize) -> String {
         self.socket_urls[index % self.socket_urls.len()].clone()
+    }
+
+    /// The suite, if it is our own.
+    pub const fn suite(&self) -> Option<&Suite> {
+        self.suite.as_ref()
     }
 
     pub async fn stop(&self) {

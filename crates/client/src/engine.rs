@@ -504,12 +504,10 @@ impl Engine {
                     next = next.min(at);
                 }
                 // What can't be done now, whenever it is due, waits for what stands in its way.
-                let (sending, fetching) = (live.return_at.is_none(), self.fetches < MAX_FETCHES);
+                let fetching = self.fetches < MAX_FETCHES;
                 for conversation in self.busy.iter().filter_map(|id| self.conversations.get(id)) {
-                    if sending {
-                        next = next.min(conversation.outbox.deadline());
-                        next = next.min(conversation.marks_due().max(self.marks_hold_until));
-                    }
+                    next = next.min(conversation.outbox.deadline());
+                    next = next.min(conversation.marks_due().max(self.marks_hold_until));
                     for gap in [&conversation.gap, &conversation.hidden_gap] {
                         if let Gap::Retry { at } = gap
                             && fetching
@@ -706,6 +704,8 @@ impl Engine {
                     },
                 );
             }
+            // Hints, which are in no count.
+            Frame::Typing(_) | Frame::Presence(_) => {}
             Frame::Resync(_) => {
                 self.compare_heads(now);
                 if std::mem::take(&mut self.caught_up) {
@@ -1118,19 +1118,15 @@ impl Engine {
 
     /// Does what can be done now: sends, fetches, compares, and says when nothing is left.
     fn work(&mut self, now: u64, out: &mut Vec<Action>) {
-        let (sending, resuming) = match &self.link {
-            Link::Live(live) => (live.return_at.is_none(), live.resuming_until.is_some()),
-            _ => return,
-        };
+        let Link::Live(live) = &self.link else { return };
+        let resuming = live.resuming_until.is_some();
         let (mut behind, mut gave_up) = (false, false);
         let mut idle = Vec::new();
         for &id in &self.busy {
             let Some(conversation) = self.conversations.get_mut(&id) else {
                 continue;
             };
-            if sending {
-                conversation.outbox.pump(now, id, &self.config, out);
-            }
+            conversation.outbox.pump(now, id, &self.config, out);
             if conversation.gap_size() > self.config.max_gap {
                 conversation.give_up(id, self.me, None, out);
                 gave_up = true;
@@ -1156,7 +1152,7 @@ impl Engine {
                     after: held,
                 });
             }
-            if sending && self.marks_hold_until <= now {
+            if self.marks_hold_until <= now {
                 conversation.pump_marks(now, id, out);
             }
             if !conversation.lacks_hidden() {

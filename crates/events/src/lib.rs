@@ -115,10 +115,22 @@ pub mod redis_keys {
         format!("{{u:{user}}}:changed")
     }
 
+    /// Hash of the gateways that watch a person's presence: fields and values as in [`sockets`].
+    #[must_use]
+    pub fn watchers(user: UserId) -> String {
+        format!("{{u:{user}}}:watchers")
+    }
+
+    /// When a person was last known to be connected, Redis time in Unix milliseconds.
+    #[must_use]
+    pub fn seen(user: UserId) -> String {
+        format!("{{u:{user}}}:seen")
+    }
+
     /// Redis time at which the changed-index began; gone when Redis lost its data.
     pub const CHANGED_BORN: &str = "changed:born";
 
-    /// Field of [`sockets`] for one run of one gateway.
+    /// Field of [`sockets`] and [`watchers`] for one run of one gateway.
     #[must_use]
     pub fn socket_field(partition: u32, boot: BootId) -> String {
         format!("{partition}:{boot}")

@@ -1,7 +1,11 @@
-//! Typed, time-ordered ids (UUID version 7, RFC 9562).
+//! Typed, time-ordered ids (UUID version 7, RFC 9562), made here or with a central generator.
+
+mod prefetch;
 
 use clock::Clock;
 use uuid::{NoContext, Timestamp, Uuid};
+
+pub use prefetch::{NumberServer, OutOfIds, PrefetchSettings, PrefetchedIds, Prefetcher};
 
 /// The text or the bytes are not an id of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -137,6 +137,24 @@ pub fn deliveries_producer(
     Producer::new(&config)
 }
 
+/// How long a hint may wait: later it is worth nothing.
+pub const HINTS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A producer for hints, of which none needs to arrive: it holds few, and not for long.
+///
+/// # Errors
+/// When librdkafka refuses the configuration.
+pub fn hints_producer(settings: &KafkaSettings, client_id: &str) -> Result<Producer, KafkaError> {
+    let timeout = HINTS_TIMEOUT.as_millis().to_string();
+    let mut config = producer_config(settings, client_id, HINTS_TIMEOUT);
+    config
+        .set("acks", "1")
+        .set("request.timeout.ms", timeout)
+        .set("queue.buffering.max.messages", "20000")
+        .set("queue.buffering.max.kbytes", "8192");
+    Producer::new(&config)
+}
+
 fn producer_config(settings: &KafkaSettings, client_id: &str, timeout: Duration) -> ClientConfig {
     let mut config = base(settings, client_id);
     config

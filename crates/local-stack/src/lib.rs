@@ -11,3 +11,4 @@ pub mod proxy;
 pub mod servers;
 pub mod suite;
 pub mod test_folder;
+pub mod throttle;

@@ -67,6 +67,17 @@ impl fmt::Debug for Spec {
     }
 }
 
+/// How a process ended that was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// By itself, with success.
+    Well,
+    /// By itself, with a failure.
+    Badly,
+    /// Not within its grace.
+    Killed,
+}
+
 /// A process of the local suite. Killed with its children when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -217,24 +228,26 @@ impl Process {
     }
 
     /// Asks it to end and waits; kills it when its grace is over.
-    pub async fn stop(&self) {
+    pub async fn stop(&self) -> Stopped {
         let Some(running) = self.running() else {
-            return;
+            return Stopped::Well;
         };
         *lock(&running.asked_to_end) = true;
         // A paused process would not see the request.
         running.signal(Signal::CONT);
         running.signal(self.spec.stop_signal);
-        if tokio::time::timeout(self.spec.stop_grace, running.ended())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                "{} did not stop within {:?} and is killed",
-                self.spec.name,
-                self.spec.stop_grace
-            );
-            self.kill9().await;
+        match tokio::time::timeout(self.spec.stop_grace, running.ended()).await {
+            Ok(status) if status.success() => Stopped::Well,
+            Ok(_) => Stopped::Badly,
+            Err(_) => {
+                tracing::warn!(
+                    "{} did not stop within {:?} and is killed",
+                    self.spec.name,
+                    self.spec.stop_grace
+                );
+                self.kill9().await;
+                Stopped::Killed
+            }
         }
     }
 

@@ -25,6 +25,7 @@ use crate::servers::{
     Durability, Kafka, LocalAws, Postgres, Redis, RunsFor, Server, ServerPorts, Servers, probe,
     ready_timed,
 };
+use crate::throttle::Throttle;
 use data::DataFolder;
 pub use links::{Link, Links};
 
@@ -63,6 +64,7 @@ pub struct Options {
     pub build: bool,
     /// How services reach their servers and each other.
     pub links: Links,
+    pub dynamodb: DynamoDb,
     /// More environment for every service, such as `RUST_BACKTRACE`, or for one of them, by the
     /// prefix of its settings.
     pub environment: Vec<(String, String)>,
@@ -83,6 +85,7 @@ impl Options {
             client: install::workspace_root().join("frontend/dist"),
             build: true,
             links: Links::Direct,
+            dynamodb: DynamoDb::Emulator,
             // All people of a test come from one address.
             environment: vec![(
                 "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".to_owned(),
@@ -90,6 +93,15 @@ impl Options {
             )],
         }
     }
+}
+
+/// How the message service reaches DynamoDB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DynamoDb {
+    /// As [`Options::links`] says.
+    Emulator,
+    /// Through [`Suite::throttle`].
+    Throttled,
 }
 
 /// Where to listen.
@@ -166,6 +178,8 @@ pub struct Suite {
     pub local_aws: LocalAws,
     /// With [`Links::Relayed`]: what lies between a service and what it calls.
     pub links: Vec<Link>,
+    /// With [`DynamoDb::Throttled`]: what refuses requests.
+    pub throttle: Option<Throttle>,
     _data: DataFolder,
 }
 
@@ -222,7 +236,12 @@ impl Suite {
                 links::relays(&addresses, servers).await?
             }
         };
+        let throttle = match options.dynamodb {
+            DynamoDb::Emulator => None,
+            DynamoDb::Throttled => Some(Throttle::start(local_aws.dynamodb_url()).await?),
+        };
         let plan = environment::Plan {
+            throttle: throttle.as_ref(),
             links: &links,
             data: data.path(),
             kafka: &kafka,
@@ -285,6 +304,7 @@ impl Suite {
             postgres,
             local_aws,
             links,
+            throttle,
             _data: data,
         };
         // At once: each waits by itself for those that it needs.

@@ -1,20 +1,30 @@
 use std::any::Any;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt as _;
+use axum::serve::Listener;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use lifecycle::Lifecycle;
 use problem::{Kind, Problem};
 use serde::Deserialize;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{Instrument as _, field};
@@ -209,42 +219,88 @@ const fn status_class(status: StatusCode) -> &'static str {
     }
 }
 
+/// How long a connection may take until its first request is there; then it is closed. Whoever opens
+/// connections and says nothing, or says it letter by letter, holds none for longer.
+const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(10);
+
 /// Serves a router until the process stops; requests that are under way are finished.
 /// Handlers may extract `axum::extract::ConnectInfo<SocketAddr>`.
 pub fn serve_http(
     lifecycle: &Lifecycle,
     name: &'static str,
-    listener: TcpListener,
+    mut listener: TcpListener,
     router: Router,
 ) {
     let stopping = lifecycle.stopping();
     let aborting = lifecycle.aborting();
     lifecycle.spawn(name, async move {
-        let listener = listener.tap_io(|stream| {
-            // Small answers must not wait for one another.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(error = %error, "TCP_NODELAY not set");
-            }
-        });
-        let server = axum::serve(
-            listener,
-            router.into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(stopping.cancelled_owned());
-        tokio::select! {
-            end = async { server.await } => end.context("serve HTTP"),
-            () = aborting.cancelled() => Ok(()),
+        let connections = TaskTracker::new();
+        loop {
+            let (stream, peer) = tokio::select! {
+                // axum's, which waits when there are too many open files.
+                accepted = Listener::accept(&mut listener) => accepted,
+                () = stopping.cancelled() => break,
+            };
+            connections.spawn(serve_one(stream, peer, router.clone(), stopping.clone()));
         }
+        drop(listener);
+        connections.close();
+        tokio::select! {
+            () = connections.wait() => {}
+            () = aborting.cancelled() => {}
+        }
+        Ok(())
     });
+}
+
+async fn serve_one(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    stopping: CancellationToken,
+) {
+    // Small answers must not wait for one another.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(error = %error, "TCP_NODELAY not set");
+    }
+    let has_begun = Arc::new(AtomicBool::new(false));
+    let began = Arc::clone(&has_begun);
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        began.store(true, Ordering::Relaxed);
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    let connection = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let mut first_request = pin!(tokio::time::sleep(FIRST_REQUEST_WITHIN));
+    let (mut is_waiting, mut is_stopping) = (true, false);
+    loop {
+        tokio::select! {
+            // An error is the client's: it has left, or what it sent is no HTTP.
+            _ = connection.as_mut() => return,
+            () = stopping.cancelled(), if !is_stopping => {
+                is_stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = first_request.as_mut(), if is_waiting => {
+                if !has_begun.load(Ordering::Relaxed) {
+                    return;
+                }
+                is_waiting = false;
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use axum::routing::{get, post};
     use problem::ProblemBody;
     use serde::Deserialize;
-    use tower::ServiceExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
     use crate::Json;
@@ -355,5 +411,35 @@ mod tests {
         let text = guard.prometheus().render();
         assert!(text.contains("route=\"/things/{id}\""), "{text}");
         assert!(!text.contains("secret-path"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_finish_a_first_request_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let lifecycle = Lifecycle::new();
+        serve_http(&lifecycle, "http", listener, app());
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent
+            .write_all(b"GET /things/1 HTTP/1.1\r\n")
+            .await
+            .unwrap();
+        let began = Instant::now();
+        assert_eq!(silent.read(&mut [0; 8]).await.unwrap(), 0, "closed");
+        assert!(began.elapsed() <= FIRST_REQUEST_WITHIN + Duration::from_secs(1));
+
+        let mut served = TcpStream::connect(address).await.unwrap();
+        for _ in 0..2 {
+            let request = b"GET /things/1 HTTP/1.1\r\nhost: x\r\n\r\n";
+            served.write_all(request).await.unwrap();
+            let mut answer = [0; 12];
+            served.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200");
+            let mut rest = vec![0; 4_096];
+            let length = served.read(&mut rest).await.unwrap();
+            assert!(rest[..length].ends_with(b"thing"));
+            // It is kept for further requests, however long that takes.
+            tokio::time::sleep(3 * FIRST_REQUEST_WITHIN).await;
+        }
     }
 }

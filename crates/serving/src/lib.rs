@@ -4,6 +4,7 @@
 //! request line is never logged or measured with its query: it may hold what must not be seen.
 //! A label of a metric is never what a caller chose.
 
+mod client_address;
 mod extract;
 mod grpc;
 mod healthcheck;
@@ -12,6 +13,7 @@ mod listeners;
 mod ops;
 mod swagger;
 
+pub use client_address::{InvalidNetwork, Network, client_address};
 pub use extract::{Json, Path, Query};
 pub use grpc::{GrpcServer, grpc_server, serve_grpc, with_reflection};
 pub use healthcheck::healthcheck;

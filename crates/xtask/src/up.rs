@@ -8,7 +8,7 @@ use futures_util::future::select_all;
 use local_stack::install::{self, Program};
 use local_stack::process::Process;
 use local_stack::servers::{Durability, RunsFor};
-use local_stack::suite::{self, Links, Options, Ports, Suite};
+use local_stack::suite::{self, DynamoDb, Links, Options, Ports, Suite};
 
 use crate::{demo, web};
 
@@ -103,6 +103,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Suite> {
         client: web::dist(),
         build: false,
         links: Links::Direct,
+        dynamodb: DynamoDb::Emulator,
         environment: Vec::new(),
     })
     .await

@@ -4,15 +4,17 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Problem } from '@/shared/api/problem';
+import { speak, useLanguage } from '@/shared/i18n/i18n';
+import { handedToken } from '@/shared/session/address';
 import { SessionContext } from '@/shared/session/context';
+import { registerServiceWorker } from '@/shared/session/service-worker';
 import { Session } from '@/shared/session/session';
 import { applyTheme, chosenTheme } from '@/shared/ui/theme';
-import { router } from './router';
+import { loadDialog, router } from './router';
 
 applyTheme(chosenTheme());
 
 const session = new Session();
-session.resume();
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -28,14 +30,28 @@ session.subscribe(() => {
   if (session.state.kind === 'signed-out') queries.clear();
 });
 
-const app = document.getElementById('app');
-if (!app) throw new Error('index.html has no #app');
-createRoot(app).render(
-  <StrictMode>
+function App() {
+  // Another language draws everything anew.
+  return (
     <SessionContext value={session}>
       <QueryClientProvider client={queries}>
-        <RouterProvider router={router} />
+        <RouterProvider key={useLanguage()} router={router} />
       </QueryClientProvider>
     </SessionContext>
+  );
+}
+
+const app = document.getElementById('app');
+if (!app) throw new Error('index.html has no #app');
+await speak();
+await session.resume(handedToken);
+createRoot(app).render(
+  <StrictMode>
+    <App />
   </StrictMode>,
 );
+setTimeout(() => void loadDialog(), 0);
+registerServiceWorker().catch((error: unknown) => {
+  // The client works without it, only not without a network.
+  console.warn('no service worker', error);
+});

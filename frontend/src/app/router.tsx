@@ -3,34 +3,88 @@ import {
   createRoute,
   createRouter,
   Link,
+  lazyRouteComponent,
   Outlet,
   useParams,
   useSearch,
 } from '@tanstack/react-router';
-import { Dialog } from '@/features/dialog/dialog';
+import { lazy, Suspense } from 'react';
 import { OpenGroup, OpenPerson } from '@/features/links/open-chat';
-import { SignInScreen } from '@/features/sign-in/sign-in-screen';
+import { t } from '@/shared/i18n/i18n';
 import { SignedInContext, useSessionState } from '@/shared/session/context';
 import { ChatIcon } from '@/shared/ui/icons';
 import { Shell } from './shell';
 
-const root = createRootRoute({ component: Gate, notFoundComponent: NotFound });
+const SignInScreen = lazy(() => import('@/features/sign-in/sign-in-screen'));
 
-const shell = createRoute({ getParentRoute: () => root, id: 'shell', component: Shell });
+/** Comes right after the first page, so that the first conversation opens at once. */
+export const loadDialog = () => import('./dialog-route');
+
+const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
+
+/** Whatever the address, it waits behind the sign-in. */
+const gate = createRoute({ getParentRoute: () => root, id: 'gate', component: Gate });
+
+const shell = createRoute({ getParentRoute: () => gate, id: 'shell', component: Shell });
 
 const home = createRoute({ getParentRoute: () => shell, path: '/', component: Home });
 
 const dialog = createRoute({
   getParentRoute: () => shell,
   path: '/conversations/$conversationId',
-  component: function DialogRoute() {
-    const { conversationId } = useParams({ from: dialog.id });
-    return <Dialog key={conversationId} conversationId={conversationId} />;
-  },
+  component: lazyRouteComponent(loadDialog),
+});
+
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: '/settings',
+  component: lazyRouteComponent(() => import('@/features/settings/settings-page')),
+});
+
+const settingsSection = createRoute({
+  getParentRoute: () => shell,
+  path: '/settings/$section',
+  component: lazyRouteComponent(() => import('@/features/settings/settings-page')),
+});
+
+const contacts = createRoute({
+  getParentRoute: () => shell,
+  path: '/contacts',
+  component: lazyRouteComponent(() => import('@/features/contacts/contacts-page')),
+});
+
+const groups = createRoute({
+  getParentRoute: () => shell,
+  path: '/groups',
+  component: lazyRouteComponent(() => import('@/features/groups/groups-page')),
+});
+
+const reports = createRoute({
+  getParentRoute: () => shell,
+  path: '/reports',
+  component: lazyRouteComponent(() => import('@/features/reports/reports-page')),
+});
+
+const invitation = createRoute({
+  getParentRoute: () => gate,
+  path: '/join',
+  component: lazyRouteComponent(() => import('@/features/groups/invitation-page')),
+});
+
+const recover = createRoute({
+  getParentRoute: () => root,
+  path: '/recover',
+  component: lazyRouteComponent(() => import('@/features/recovery/recover-page')),
+});
+
+const verifyEmail = createRoute({
+  getParentRoute: () => root,
+  path: '/verify-email',
+  component: lazyRouteComponent(() => import('@/features/recovery/verify-email-page')),
 });
 
 const group = createRoute({
-  getParentRoute: () => root,
+  getParentRoute: () => gate,
   path: '/group/$groupName/connect',
   component: function GroupRoute() {
     return <OpenGroup name={useParams({ from: group.id }).groupName} />;
@@ -38,7 +92,7 @@ const group = createRoute({
 });
 
 const person = createRoute({
-  getParentRoute: () => root,
+  getParentRoute: () => gate,
   path: '/chat/user',
   validateSearch: (search): { handle: string } => ({ handle: String(search.handle ?? '') }),
   component: function PersonRoute() {
@@ -47,7 +101,17 @@ const person = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([shell.addChildren([home, dialog]), group, person]),
+  routeTree: root.addChildren([
+    gate.addChildren([
+      shell.addChildren([home, dialog, contacts, groups, reports, settings, settingsSection]),
+      group,
+      person,
+      invitation,
+    ]),
+    recover,
+    verifyEmail,
+  ]),
+  defaultPreload: 'intent',
 });
 
 declare module '@tanstack/react-router' {
@@ -56,10 +120,15 @@ declare module '@tanstack/react-router' {
   }
 }
 
-/** Whatever the address, it waits behind the sign-in. */
 function Gate() {
   const state = useSessionState();
-  if (state.kind === 'signed-out') return <SignInScreen notice={state.notice} />;
+  if (state.kind === 'signed-out') {
+    return (
+      <Suspense>
+        <SignInScreen notice={state.notice} />
+      </Suspense>
+    );
+  }
   return (
     <SignedInContext value={state}>
       <Outlet />
@@ -70,8 +139,10 @@ function Gate() {
 function Home() {
   return (
     <main className="flex h-full flex-col items-center justify-center gap-3 bg-canvas text-soft">
-      <ChatIcon className="size-12 opacity-40" />
-      <p>Choose a conversation, or start a new one.</p>
+      <span className="flex size-20 items-center justify-center rounded-full bg-panel">
+        <ChatIcon className="size-10 opacity-50" />
+      </span>
+      <p>{t('home.choose')}</p>
     </main>
   );
 }
@@ -79,9 +150,9 @@ function Home() {
 function NotFound() {
   return (
     <main className="flex h-full flex-col items-center justify-center gap-3">
-      <h1 className="font-semibold text-lg">There is nothing here</h1>
+      <h1 className="font-semibold text-lg">{t('home.nothingHere')}</h1>
       <Link to="/" className="font-medium text-accent-ink hover:underline">
-        To your conversations
+        {t('home.toConversations')}
       </Link>
     </main>
   );

@@ -28,6 +28,10 @@ function entry(number: number, actor_id: string): Entry {
       text: `${number}`,
       attachment_ids: [],
       reply_to_number: 0,
+      changed_number: 0,
+      edited_time_unix_ms: 0,
+      deleted: false,
+      reactions: [],
     },
   };
 }
@@ -47,6 +51,10 @@ function stateAt(log: readonly Entry[], head: number, read_number: number): Conv
     head_number: head,
     head_countable_total: head,
     read_number,
+    counts_from_number: read_number,
+    marked_unread: false,
+    hidden_count: 0,
+    marks_version: read_number,
     unread_count: log.filter((e) => e.number > read_number && e.number <= head && e.actor_id !== ME)
       .length,
   };

@@ -2,14 +2,36 @@
  * What a device knows of one conversation, and how it learns more. Pure: the same knowledge in any
  * order, twice or late ends in the same record.
  */
+import { targetOf } from './message-changes';
 import { addRange, type Range, rangeWith } from './ranges';
 import type { ConversationState, Entry } from './wire';
+
+/** What a group says of itself. */
+export interface GroupDescription {
+  visibility: 'public' | 'private';
+  description: string;
+  picture_id?: string | undefined;
+  member_count: number;
+}
+
+/** What the person wants for themselves; newer ones have a greater version. */
+export interface ConversationSettings {
+  version: number;
+  mute: 'off' | 'until' | 'forever';
+  muted_until?: string | null | undefined;
+  archived: boolean;
+  /** From the top; absent: not pinned. */
+  pin_position?: number | null | undefined;
+}
+
+const NO_SETTINGS: ConversationSettings = { version: 0, mute: 'off', archived: false };
 
 export interface ConversationDescription {
   conversation_id: string;
   kind: 'direct' | 'group';
   name?: string | undefined;
   peer_id?: string | undefined;
+  group?: GroupDescription | undefined;
   created_at: string;
 }
 
@@ -19,14 +41,18 @@ export interface ConversationRecord {
   kind: 'direct' | 'group' | 'unknown';
   name?: string | undefined;
   peer_id?: string | undefined;
+  group?: GroupDescription | undefined;
+  settings: ConversationSettings;
+  /** The newest version of the settings that was heard of. */
+  settings_heard_of: number;
   /** 1 while the person is in it; kept as a number because IndexedDB has no index of booleans. */
   member: 0 | 1;
   /** The latest word of the server. */
   state: Omit<ConversationState, 'conversation_id'>;
   /** The newest entry that was taken in order. */
   top: { number: number; countable_total: number };
-  /** Own messages above `state.head_number`: they never count as unread. */
-  own_above: number[];
+  /** Entries above `state.head_number` that take one off what the totals say: own messages, deletions. */
+  uncounted_above: number[];
   /** Numbers whose entries are in the store. */
   held: Range[];
   /** The highest number heard of. */
@@ -35,8 +61,14 @@ export interface ConversationRecord {
   behind: 0 | 1;
   /** The read mark that the person wants; the server's own follows. */
   wanted_read: number;
+  /** How many of the hidden entries are known here. */
+  hidden_known: number;
+  /** The server knows that this device has everything up to here. */
+  told_delivered: number;
+  created_ms: number;
+  /** The last one that stands in lists, as it is now. */
   last_entry?: Entry | undefined;
-  /** Orders the list. */
+  /** Orders the list: the time of `last_entry`. */
   activity_ms: number;
 }
 
@@ -51,14 +83,28 @@ export function unknownConversation(conversation_id: string): ConversationRecord
   return {
     conversation_id,
     kind: 'unknown',
+    settings: NO_SETTINGS,
+    settings_heard_of: 0,
     member: 1,
-    state: { head_number: 0, head_countable_total: 0, read_number: 0, unread_count: 0 },
+    state: {
+      head_number: 0,
+      head_countable_total: 0,
+      read_number: 0,
+      unread_count: 0,
+      counts_from_number: 0,
+      marked_unread: false,
+      hidden_count: 0,
+      marks_version: 0,
+    },
     top: { number: 0, countable_total: 0 },
-    own_above: [],
+    uncounted_above: [],
     held: [],
     heard_of: 0,
     behind: 1,
     wanted_read: 0,
+    hidden_known: 0,
+    told_delivered: 0,
+    created_ms: 0,
     activity_ms: 0,
   };
 }
@@ -72,7 +118,9 @@ export function withDescription(
     kind: description.kind,
     name: description.name,
     peer_id: description.peer_id,
+    group: description.group ?? record.group,
     member: 1,
+    created_ms: Date.parse(description.created_at),
     activity_ms: record.activity_ms || Date.parse(description.created_at),
   });
 }
@@ -97,19 +145,22 @@ export function takeEntry(
   return { record: settle({ ...advanced, held }), taken: true };
 }
 
-/** Takes the server's word. Both numbers only grow, so an older word is one that is lower in either. */
+/** Takes the server's word. Its numbers only grow, so an older word is one that is lower in any. */
 export function takeState(
   record: ConversationRecord,
   state: ConversationState,
 ): ConversationRecord {
   const { conversation_id: _, ...next } = state;
-  if (next.head_number < record.state.head_number || next.read_number < record.state.read_number) {
-    return record;
-  }
+  const { state: known } = record;
+  const isOlder =
+    next.head_number < known.head_number ||
+    next.read_number < known.read_number ||
+    (next.marks_version ?? 0) < (known.marks_version ?? 0);
+  if (isOlder) return record;
   return settle({
     ...record,
     state: next,
-    own_above: record.own_above.filter((number) => number > next.head_number),
+    uncounted_above: record.uncounted_above.filter((number) => number > next.head_number),
     heard_of: Math.max(record.heard_of, next.head_number),
   });
 }
@@ -144,13 +195,59 @@ export function takeSummary(
   return settle({
     ...advanced,
     top: { number: state.head_number, countable_total: state.head_countable_total },
-    own_above: [],
+    uncounted_above: [],
   });
+}
+
+/** An entry was changed or hidden: the last one of the list is looked up anew. */
+export function withLastEntry(
+  record: ConversationRecord,
+  last_entry: Entry | undefined,
+): ConversationRecord {
+  return { ...record, last_entry, activity_ms: last_entry?.time_unix_ms ?? record.created_ms };
+}
+
+/** Whether an entry stands in lists: what only changes another one doesn't. */
+export function isShown(entry: Entry): boolean {
+  return targetOf(entry) === undefined;
+}
+
+export function withSettings(
+  record: ConversationRecord,
+  settings: ConversationSettings,
+): ConversationRecord {
+  if (settings.version < record.settings.version) return record;
+  return settle({ ...record, settings });
+}
+
+/** Settings of this version exist; they are asked for. */
+export function hearOfSettings(record: ConversationRecord, version: number): ConversationRecord {
+  return settle({ ...record, settings_heard_of: Math.max(record.settings_heard_of, version) });
+}
+
+export function isMuted({ settings }: ConversationRecord, nowMs: number): boolean {
+  if (settings.mute === 'forever') return true;
+  return settings.mute === 'until' && Date.parse(settings.muted_until ?? '') > nowMs;
+}
+
+/** More of the hidden entries are known now. */
+export function withHiddenKnown(
+  record: ConversationRecord,
+  hidden_known: number,
+): ConversationRecord {
+  return settle({ ...record, hidden_known: Math.max(record.hidden_known, hidden_known) });
 }
 
 /** The history can't be read any more: the person is out of the conversation. */
 export function close(record: ConversationRecord): ConversationRecord {
-  return { ...record, member: 0, heard_of: record.top.number, behind: 0 };
+  return {
+    ...record,
+    member: 0,
+    heard_of: record.top.number,
+    hidden_known: record.state.hidden_count,
+    settings_heard_of: 0,
+    behind: 0,
+  };
 }
 
 /** Countable messages of others above the read mark: differences of the server's totals. */
@@ -158,7 +255,7 @@ export function unreadCount(record: ConversationRecord): number {
   const readHere = Math.max(record.wanted_read, record.state.read_number);
   if (readHere >= record.top.number) return 0;
   const above = record.top.countable_total - record.state.head_countable_total;
-  return record.state.unread_count + Math.max(0, above - record.own_above.length);
+  return Math.max(0, record.state.unread_count + above - record.uncounted_above.length);
 }
 
 /** The unbroken run of entries that ends at the newest one. */
@@ -167,21 +264,29 @@ export function newestRange(record: ConversationRecord): Range | undefined {
 }
 
 function advance(record: ConversationRecord, entry: Entry, me: string): ConversationRecord {
-  const own = entry.message !== undefined && entry.actor_id === me;
+  const isUncounted =
+    entry.number > record.state.head_number &&
+    ((entry.message !== undefined && entry.actor_id === me) ||
+      (entry.deleted !== undefined &&
+        entry.deleted.author_id !== me &&
+        entry.deleted.number > (record.state.counts_from_number ?? 0)));
   const about = entry.left?.user_id ?? entry.joined?.user_id;
   // Nothing is unread for who leaves, nor for who comes back.
   const counts = about === me ? startCounting(record, entry) : record;
   return {
     ...counts,
     top: { number: entry.number, countable_total: entry.countable_total },
-    own_above:
-      own && entry.number > record.state.head_number
-        ? [...counts.own_above, entry.number]
-        : counts.own_above,
-    member: about === me ? (entry.left ? 0 : 1) : record.member,
+    uncounted_above: isUncounted
+      ? [...counts.uncounted_above, entry.number]
+      : counts.uncounted_above,
+    member: entry.group_deleted ? 0 : about === me ? (entry.left ? 0 : 1) : record.member,
     heard_of: Math.max(record.heard_of, entry.number),
-    last_entry: entry,
-    activity_ms: Math.max(record.activity_ms, entry.time_unix_ms),
+    ...(isShown(entry) && { last_entry: entry, activity_ms: entry.time_unix_ms }),
+    ...(entry.renamed && { name: entry.renamed.name }),
+    ...(entry.picture_changed &&
+      record.group && {
+        group: { ...record.group, picture_id: entry.picture_changed.picture || undefined },
+      }),
   };
 }
 
@@ -191,12 +296,18 @@ function startCounting(record: ConversationRecord, entry: Entry): ConversationRe
     ...record.state,
     head_number: entry.number,
     head_countable_total: entry.countable_total,
+    counts_from_number: entry.number,
     unread_count: 0,
   };
-  return { ...record, state, own_above: [] };
+  return { ...record, state, uncounted_above: [] };
 }
 
 function settle(record: ConversationRecord): ConversationRecord {
-  const behind = record.kind === 'unknown' || record.heard_of > record.top.number ? 1 : 0;
+  const isBehind =
+    record.kind === 'unknown' ||
+    record.heard_of > record.top.number ||
+    record.hidden_known < (record.state.hidden_count ?? 0) ||
+    record.settings.version < record.settings_heard_of;
+  const behind = isBehind ? 1 : 0;
   return { ...record, behind };
 }

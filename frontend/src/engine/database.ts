@@ -1,16 +1,13 @@
 import Dexie, { type EntityTable, type Table } from 'dexie';
 import type { ConversationRecord } from './conversation';
-import type { Entry } from './wire';
+import type { Entry, MessageChange } from './wire';
 
-/** A message that the server has not answered for good. */
-export interface OutboxItem {
+/** Something that the server has not answered for good. */
+interface OutboxCommon {
   /** Order of writing, over all tabs. */
   position: number;
   client_message_id: string;
   conversation_id: string;
-  text: string;
-  attachment_ids: string[];
-  reply_to_number: number;
   written_at_ms: number;
   /** How often it was sent; kept because a second attempt must say that it is one. */
   attempt: number;
@@ -23,10 +20,31 @@ export interface OutboxItem {
   refusal?: { code: string; detail: string };
 }
 
+export interface OutboxMessage extends OutboxCommon {
+  kind: 'message';
+  text: string;
+  attachment_ids: string[];
+  reply_to_number: number;
+}
+
+export interface OutboxChange extends OutboxCommon {
+  kind: 'change';
+  /** Number of the message. */
+  target: number;
+  change: MessageChange;
+}
+
+export type OutboxItem = OutboxMessage | OutboxChange;
+
+/** An entry in the store. `target` finds the changes of a message. */
+export type StoredEntry = Entry & { target?: number };
+
 export interface Person {
   user_id: string;
   handle: string;
   display_name: string;
+  status_text?: string | undefined;
+  picture?: string | undefined;
   fetched_at_ms: number;
 }
 
@@ -41,6 +59,14 @@ export interface WantedMark {
   number: number;
 }
 
+/** How far a member has got. */
+export interface MemberMarks {
+  conversation_id: string;
+  user_id: string;
+  delivered_number: number;
+  read_number: number;
+}
+
 interface MetaRow {
   key: 'cursor' | 'clock_offset_ms';
   value: string;
@@ -49,8 +75,14 @@ interface MetaRow {
 /** All that one person's browser keeps; every tab reads and writes the same. */
 export class ClientDatabase extends Dexie {
   declare conversations: EntityTable<ConversationRecord, 'conversation_id'>;
-  declare entries: Table<Entry, [string, number]>;
-  declare outbox: EntityTable<OutboxItem, 'position'>;
+  declare entries: Table<StoredEntry, [string, number]>;
+  declare hidden: Table<{ conversation_id: string; number: number }, [string, number]>;
+  declare receipts: Table<MemberMarks, [string, string]>;
+  declare outbox: Table<
+    OutboxItem,
+    number,
+    Omit<OutboxMessage, 'position'> | Omit<OutboxChange, 'position'>
+  >;
   declare marks: EntityTable<WantedMark, 'conversation_id'>;
   declare people: EntityTable<Person, 'user_id'>;
   declare drafts: EntityTable<Draft, 'conversation_id'>;
@@ -67,6 +99,19 @@ export class ClientDatabase extends Dexie {
       drafts: 'conversation_id',
       meta: 'key',
     });
+    this.version(2)
+      .stores({
+        entries: '[conversation_id+number], [conversation_id+target]',
+        hidden: '[conversation_id+number], conversation_id',
+        receipts: '[conversation_id+user_id], conversation_id',
+      })
+      .upgrade(async (upgrade) => {
+        // What the server has comes again, with what was done to it; what it hasn't stays.
+        for (const table of ['conversations', 'entries', 'meta', 'people']) {
+          await upgrade.table(table).clear();
+        }
+        await upgrade.table('outbox').toCollection().modify({ kind: 'message' });
+      });
   }
 
   async readMeta(key: MetaRow['key']): Promise<string> {

@@ -2,6 +2,7 @@
 import 'fake-indexeddb/auto';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Engine } from './engine';
+import { targetOf } from './message-changes';
 import { Network, readAll, screenOf, settled, startDevice, until } from './simulation/device';
 import { seededRandom } from './simulation/random';
 import { NO_FAULTS, SimulatedServer } from './simulation/server';
@@ -170,6 +171,35 @@ describe('an engine', () => {
   });
 });
 
+/** Somebody edits, deletes, reacts, hides or marks as unread. */
+async function changeSomething(
+  server: SimulatedServer,
+  engine: Engine,
+  room: string,
+  other: string,
+  random: () => number,
+): Promise<void> {
+  const { entries } = server.log(room);
+  const number = 1 + Math.floor(random() * entries.length);
+  if (!entries[number - 1]?.message) return;
+  const dice = random();
+  const isOwn = entries[number - 1]?.actor_id === engine.userId;
+  const now = server.entryNow(room, number)?.message;
+  const by = { client_message_id: `by-other-${room}-${entries.length}`, number };
+  if (dice < 0.2)
+    await engine.change(room, number, { react: { add: random() < 0.5 ? '🎉' : '👍' } });
+  else if (dice < 0.3) await engine.change(room, number, { react: { remove: '👍' } });
+  else if (dice < 0.45 && isOwn) {
+    await engine.change(room, number, { edit: { text: `ada edited ${number}` } });
+  } else if (dice < 0.5 && isOwn) await engine.change(room, number, { delete: {} });
+  else if (dice < 0.6) await engine.hide(room, number).catch(() => undefined);
+  else if (dice < 0.65) await engine.markUnread(room).catch(() => undefined);
+  else if (now?.deleted || isOwn) return;
+  else if (dice < 0.8) server.append(room, other, { edited: { ...by, text: `edited ${number}` } });
+  else if (dice < 0.9) server.append(room, other, { reacted: { ...by, added: '👍' } });
+  else server.append(room, other, { deleted: { ...by, author_id: other } });
+}
+
 describe('any history', () => {
   // More than the usual ones, to look for something rare.
   const length = Number(process.env.PARLANCE_SEEDS ?? 25);
@@ -200,11 +230,12 @@ describe('any history', () => {
       else if (dice < 0.7) {
         written[room]?.push(`ada ${step}`);
         await engine.send(room, { text: `ada ${step}` });
-      } else if (dice < 0.8) await readSome(engine, room, random());
-      else if (dice < 0.84) network.set(!network.isOnline());
-      else if (dice < 0.86) server.loseIndex();
-      else if (dice < 0.88) server.closeAll(4012);
-      else if (dice < 0.9) {
+      } else if (dice < 0.73) await readSome(engine, room, random());
+      else if (dice < 0.83) await changeSomething(server, engine, room, ben, random);
+      else if (dice < 0.86) network.set(!network.isOnline());
+      else if (dice < 0.88) server.loseIndex();
+      else if (dice < 0.9) server.closeAll(4012);
+      else if (dice < 0.92) {
         await engine.stop();
         engine = device(server, ada, network);
       } else await new Promise((resolve) => setTimeout(resolve, random() * 12));
@@ -225,7 +256,9 @@ describe('any history', () => {
     await readAll(fresh);
     expect(lived).toEqual(await screenOf(fresh));
     for (const room of rooms) {
-      const own = server.log(room).entries.filter((entry) => entry.actor_id === ada);
+      const own = server
+        .log(room)
+        .entries.filter((entry) => entry.actor_id === ada && targetOf(entry) === undefined);
       expect(own.map((entry) => entry.message?.text)).toEqual(written[room]);
     }
   });

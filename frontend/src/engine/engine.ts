@@ -11,9 +11,11 @@
 import { liveQuery, type Subscription } from 'dexie';
 import { inBackground } from './background';
 import { Connection, type Link } from './connection';
-import type { ConversationDescription } from './conversation';
+import type { ConversationDescription, ConversationSettings } from './conversation';
 import { close, newestRange, unknownConversation, withDescription } from './conversation';
 import { ClientDatabase, type OutboxItem } from './database';
+import { Deliveries } from './deliveries';
+import { type Hint, Hints } from './hints';
 import { Inbox } from './inbox';
 import { Outbox } from './outbox';
 import { People } from './people';
@@ -29,7 +31,7 @@ import {
 import { ReadMarks } from './read-marks';
 import { ServerClock } from './server-clock';
 import { Sync } from './sync';
-import type { Entry, ServerFrame } from './wire';
+import type { Entry, MessageChange, ServerFrame, TypingState } from './wire';
 
 export type EngineStatus =
   | { kind: 'connecting' }
@@ -59,13 +61,21 @@ export interface NewMessage {
 interface TabMessage {
   status?: EngineStatus | 'wanted';
   entries?: Entry[];
+  hint?: Hint;
+  /** For the tab that leads to say. */
+  typing?: { conversationId: string; state: TypingState };
+  /** Whom a tab wants to know of. */
+  watch?: { tab: string; userIds: string[] };
 }
 
 const HISTORY_PAGE = 50;
+/** By one socket, for all tabs. */
+const WATCHED_AT_MOST = 100;
 
 export class Engine {
   readonly database: ClientDatabase;
   readonly people: People;
+  readonly hints: Hints;
   readonly userId: string;
   #api: EngineApi;
   #clock = new ServerClock();
@@ -73,6 +83,10 @@ export class Engine {
   #sync: Sync;
   #outbox: Outbox;
   #marks: ReadMarks;
+  #deliveries: Deliveries;
+  #tab = crypto.randomUUID();
+  /** By tab. */
+  #watched = new Map<string, string[]>();
   #inbox: Inbox;
   #leadership: Leadership;
   #resign: () => void = () => undefined;
@@ -97,6 +111,17 @@ export class Engine {
     };
     this.#outbox = new Outbox(this.database, link, this.#clock, timing);
     this.#marks = new ReadMarks(this.database, link);
+    this.#deliveries = new Deliveries(this.database, link);
+    this.hints = new Hints({
+      typing: (conversationId, state) => {
+        if (this.#leads) this.#sayTyping(conversationId, state);
+        else this.#tellTabs({ typing: { conversationId, state } });
+      },
+      watch: (userIds) => {
+        this.#watch(this.#tab, userIds);
+        this.#tellTabs({ watch: { tab: this.#tab, userIds } });
+      },
+    });
     this.#inbox = new Inbox(this.database, parts.userId, {
       touched: (ids) => this.#sync.repair(ids),
       answered: (ids) => this.#outbox.answered(ids),
@@ -104,6 +129,9 @@ export class Engine {
         for (const refusal of refusals) inBackground(this.#outbox.refused(refusal));
       },
       states: () => inBackground(this.#marks.pump()),
+      stored: () => {
+        if (this.#leads) inBackground(this.#deliveries.pump());
+      },
       newEntries: (entries) => {
         this.#tellEntries(entries);
         this.#tellTabs({ entries });
@@ -167,7 +195,9 @@ export class Engine {
 
   /** Puts a message into the outbox; from then on it survives reloads, crashes and days offline. */
   async send(conversationId: string, message: NewMessage): Promise<void> {
+    this.hints.stopTyping(conversationId, 'known');
     await this.database.outbox.add({
+      kind: 'message',
       client_message_id: this.#clock.newId(),
       conversation_id: conversationId,
       text: message.text,
@@ -178,6 +208,47 @@ export class Engine {
       restart: false,
       status: 'waiting',
     });
+  }
+
+  /** Edits or deletes a message, or reacts to it; waits in the outbox like a message. */
+  async change(conversationId: string, target: number, change: MessageChange): Promise<void> {
+    await this.database.outbox.add({
+      kind: 'change',
+      client_message_id: this.#clock.newId(),
+      conversation_id: conversationId,
+      target,
+      change,
+      written_at_ms: this.#clock.nowMs(),
+      attempt: 0,
+      restart: false,
+      status: 'waiting',
+    });
+  }
+
+  /** Deletes an entry for this person alone, on all devices. */
+  async hide(conversationId: string, number: number): Promise<void> {
+    const state = await this.#api.hide(conversationId, number);
+    const { hidden_known } = (await this.database.conversations.get(conversationId)) ?? {
+      hidden_known: 0,
+    };
+    // Else more were hidden elsewhere, and all are asked for.
+    const known = state.hidden_count <= hidden_known + 1 ? state.hidden_count : hidden_known;
+    await this.#inbox.takeHiddenNow(conversationId, number, known);
+    await this.#inbox.takeState(state);
+  }
+
+  async markUnread(conversationId: string): Promise<void> {
+    await this.#inbox.takeState(await this.#api.markUnread(conversationId));
+  }
+
+  /** The answer to a call that changed the person's own settings of a conversation. */
+  async takeSettings(conversationId: string, settings: ConversationSettings): Promise<void> {
+    await this.#inbox.takeSettings(conversationId, settings);
+  }
+
+  /** Learns how far the members of a conversation have got; from then on receipts tell. */
+  async fetchMarks(conversationId: string): Promise<void> {
+    await this.#inbox.takeMarks(await this.#api.listMarks(conversationId));
   }
 
   /** Sends a refused message again, as a new one: the refusal of the old id is final. */
@@ -198,17 +269,24 @@ export class Engine {
   }
 
   async discard(item: OutboxItem): Promise<void> {
-    await this.database.outbox.where({ position: item.position, status: 'refused' }).delete();
+    const { outbox } = this.database;
+    await outbox
+      .where({ position: item.position })
+      .filter((one) => one.status === 'refused')
+      .delete();
   }
 
-  /** The person has seen everything up to here. */
+  /** The person has seen everything up to here; takes a mark as unread off. */
   async markRead(conversationId: string, number: number): Promise<void> {
     const { conversations, marks } = this.database;
     await this.database.transaction('rw', conversations, marks, async () => {
       const record = await conversations.get(conversationId);
-      if (!record || number <= Math.max(record.wanted_read, record.state.read_number)) return;
-      await conversations.update(conversationId, { wanted_read: number });
-      await marks.put({ conversation_id: conversationId, number });
+      if (!record) return;
+      const isNew = number > Math.max(record.wanted_read, record.state.read_number);
+      if (!isNew && !record.state.marked_unread) return;
+      const wanted = Math.max(number, record.wanted_read, record.state.read_number);
+      await conversations.update(conversationId, { wanted_read: wanted });
+      await marks.put({ conversation_id: conversationId, number: wanted });
     });
   }
 
@@ -257,6 +335,9 @@ export class Engine {
       ),
     ];
     this.#leads = true;
+    this.#watch(this.#tab, this.hints.wanted);
+    // The other tabs say whom they want to know of.
+    this.#tellTabs({ status: this.#status });
     this.#connection.start();
     await new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => resolve(), { once: true });
@@ -275,8 +356,12 @@ export class Engine {
     } else if ('heartbeat' in frame) {
       inBackground(this.#learnTime(frame.heartbeat.server_time_unix_ms));
       this.#sync.heartbeat(frame.heartbeat);
+      inBackground(this.#deliveries.heartbeat());
     } else if ('resync' in frame) {
       this.#sync.resync();
+    } else if ('typing' in frame || 'presence' in frame) {
+      this.hints.take(frame);
+      this.#tellTabs({ hint: frame });
     } else if ('error' in frame) {
       console.warn('the server did not accept a frame', frame.error.frame, frame.error.code);
     } else if (!('closing' in frame)) {
@@ -300,9 +385,14 @@ export class Engine {
     if (link.kind === 'open') {
       this.#outbox.pump();
       inBackground(this.#marks.pump());
+      inBackground(this.#deliveries.pump());
+      this.#sayWatched();
     } else if (wasOpen) {
       this.#outbox.lost();
       this.#marks.lost();
+      this.#deliveries.lost();
+      this.hints.take({ gone: true });
+      this.#tellTabs({ hint: { gone: true } });
       this.#sync.lost();
     }
     this.#updateStatus();
@@ -333,6 +423,11 @@ export class Engine {
 
   #heardFromTab(message: TabMessage): void {
     if (message.entries) this.#tellEntries(message.entries);
+    if (message.hint) this.hints.take(message.hint);
+    if (message.typing && this.#leads) {
+      this.#sayTyping(message.typing.conversationId, message.typing.state);
+    }
+    if (message.watch) this.#watch(message.watch.tab, message.watch.userIds);
     if (message.status === 'wanted') {
       if (this.#leads) this.#tellTabs({ status: this.#status });
     } else if (message.status && !this.#leads) {
@@ -340,7 +435,30 @@ export class Engine {
     }
   }
 
+  #sayTyping(conversation_id: string, state: TypingState): void {
+    if (this.#connection.isOpen) this.#connection.send({ typing: { conversation_id, state } });
+  }
+
+  #watch(tab: string, userIds: string[]): void {
+    const before = this.#watchedByAll();
+    if (userIds.length > 0) this.#watched.set(tab, userIds);
+    else this.#watched.delete(tab);
+    if (before.join() !== this.#watchedByAll().join()) this.#sayWatched();
+  }
+
+  #watchedByAll(): string[] {
+    return [...new Set([...this.#watched.values()].flat())].slice(0, WATCHED_AT_MOST);
+  }
+
+  #sayWatched(): void {
+    if (!this.#leads || !this.#connection.isOpen) return;
+    this.#connection.send({ watch_presence: { user_ids: this.#watchedByAll() } });
+  }
+
   #tellEntries(entries: Entry[]): void {
+    for (const entry of entries) {
+      if (entry.message) this.hints.wrote(entry.conversation_id, entry.actor_id);
+    }
     for (const listener of this.#entryListeners) listener(entries);
   }
 }

@@ -2,10 +2,12 @@
  * Writes what the server says into the store, in the order in which it was said. One transaction takes
  * all frames that wait, so a burst costs little more than one frame.
  */
-
 import { inBackground } from './background';
 import {
   type ConversationRecord,
+  type ConversationSettings,
+  hearOfSettings,
+  isShown,
   type Page,
   takeEntry,
   takePage,
@@ -13,8 +15,12 @@ import {
   takeSummary,
   unknownConversation,
   withDescription,
+  withHiddenKnown,
+  withLastEntry,
+  withSettings,
 } from './conversation';
-import type { ClientDatabase } from './database';
+import type { ClientDatabase, MemberMarks, StoredEntry } from './database';
+import { clientIdOf, takeIn, targetOf } from './message-changes';
 import type { ConversationLine } from './ports';
 import type { ConversationState, Entry, Refused, ServerFrame } from './wire';
 
@@ -28,7 +34,12 @@ export interface InboxEvents {
   refused(refusals: Refused[]): void;
   states(states: ConversationState[]): void;
   newEntries(entries: Entry[]): void;
+  /** Something was stored. */
+  stored(): void;
 }
+
+/** How far back a last entry is looked for that isn't hidden. */
+const LOOK_BACK = 50;
 
 export class Inbox {
   #waiting: Letter[] = [];
@@ -54,49 +65,74 @@ export class Inbox {
 
   /** A piece of history; also called by tabs that hold no socket. */
   async takePage(conversationId: string, page: Page): Promise<void> {
-    const batch = new Batch(this.database, this.me);
-    await batch.write(async () => {
-      const before = await batch.record(conversationId);
-      batch.put(takePage(before, page, this.me));
-      for (const entry of page.entries) batch.store(entry);
+    await this.#inBatch(async (batch) => {
+      batch.put(takePage(await batch.record(conversationId), page, this.me));
+      for (const entry of page.entries) await batch.store(entry);
       if (page.state) await batch.reached(page.state);
     });
-    this.#tell(batch);
   }
 
   /** Lines of the conversation list. */
   async takeLines(lines: readonly ConversationLine[]): Promise<void> {
-    const batch = new Batch(this.database, this.me);
-    await batch.write(async () => {
-      for (const { conversation, state, last_entry } of lines) {
+    await this.#inBatch(async (batch) => {
+      for (const { conversation, state, last_entry, settings } of lines) {
         const before = await batch.record(conversation.conversation_id);
-        batch.put(takeSummary(withDescription(before, conversation), state, last_entry, this.me));
+        const next = takeSummary(withDescription(before, conversation), state, last_entry, this.me);
+        batch.put(settings ? withSettings(next, settings) : next);
         await batch.reached(state);
       }
     });
-    this.#tell(batch);
+  }
+
+  /** Everything that the person has hidden in a conversation. */
+  async takeHidden(conversationId: string, numbers: readonly number[]): Promise<void> {
+    await this.#inBatch((batch) => batch.hide(conversationId, numbers, numbers.length));
+  }
+
+  /** One more, hidden on this device; `known`: how many are known with it. */
+  async takeHiddenNow(conversationId: string, number: number, known: number): Promise<void> {
+    await this.#inBatch((batch) => batch.hide(conversationId, [number], known));
+  }
+
+  async takeSettings(conversationId: string, settings: ConversationSettings): Promise<void> {
+    await this.#inBatch(async (batch) => {
+      batch.put(withSettings(await batch.record(conversationId), settings));
+    });
+  }
+
+  /** How far the members of a conversation have got. */
+  async takeMarks(marks: readonly MemberMarks[]): Promise<void> {
+    await this.#inBatch(async (batch) => {
+      for (const mark of marks) await batch.receipt(mark);
+    });
+  }
+
+  /** The answer to a call that moved the person's own marks. */
+  async takeState(state: ConversationState): Promise<void> {
+    await this.#inBatch((batch) => batch.take({ state }));
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const letters = this.#waiting;
       this.#waiting = [];
-      const batch = new Batch(this.database, this.me);
-      await batch.write(async () => {
+      await this.#inBatch(async (batch) => {
         for (const letter of letters) await batch.take(letter);
       });
-      this.#tell(batch);
     }
     this.#running = undefined;
   }
 
-  #tell(batch: Batch): void {
+  async #inBatch(change: (batch: Batch) => Promise<void>): Promise<void> {
+    const batch = new Batch(this.database, this.me);
+    await batch.write(() => change(batch));
     if (batch.answered.length > 0) this.events.answered(batch.answered);
     if (batch.refusals.length > 0) this.events.refused(batch.refusals);
     if (batch.states.length > 0) this.events.states(batch.states);
     if (batch.fresh.length > 0) this.events.newEntries(batch.fresh);
     const behind = batch.behind();
     if (behind.length > 0) this.events.touched(behind);
+    this.events.stored();
   }
 }
 
@@ -107,7 +143,11 @@ class Batch {
   readonly states: ConversationState[] = [];
   readonly fresh: Entry[] = [];
   #records = new Map<string, ConversationRecord>();
-  #entries: Entry[] = [];
+  #entries = new Map<string, StoredEntry>();
+  #hidden: { conversation_id: string; number: number }[] = [];
+  /** Their last entry has to be looked up anew. */
+  #withoutLast = new Set<string>();
+  #receipts = new Map<string, MemberMarks>();
   #own: string[] = [];
   #stored = new Map<string, number>();
   #cursor: string | undefined;
@@ -118,14 +158,17 @@ class Batch {
   ) {}
 
   async write(change: () => Promise<void>): Promise<void> {
-    const { conversations, entries, outbox, marks, meta } = this.database;
+    const { conversations, entries, hidden, receipts, outbox, marks, meta } = this.database;
     await this.database.transaction(
       'rw',
-      [conversations, entries, outbox, marks, meta],
+      [conversations, entries, hidden, receipts, outbox, marks, meta],
       async () => {
         await change();
+        await entries.bulkPut([...this.#entries.values()]);
+        await hidden.bulkPut(this.#hidden);
+        await receipts.bulkPut([...this.#receipts.values()]);
+        for (const id of this.#withoutLast) await this.#findLastEntry(id);
         await conversations.bulkPut([...this.#records.values()]);
-        await entries.bulkPut(this.#entries);
         if (this.#own.length > 0) {
           await outbox.where('client_message_id').anyOf(this.#own).delete();
           this.answered.push(...this.#own);
@@ -159,18 +202,55 @@ class Batch {
     this.#records.set(record.conversation_id, record);
   }
 
-  /** Its own entry is what takes a message out of the outbox: the screen shows one or the other. */
-  store(entry: Entry): void {
-    this.#entries.push(entry);
-    if (entry.message && entry.actor_id === this.me) {
-      this.#own.push(entry.message.client_message_id);
+  /**
+   * An entry of the history is as it was when it was read, and a change of it may have come meanwhile: of
+   * two states of a message the one with the later change stands, and changes that are held go into it.
+   */
+  async store(entry: Entry): Promise<void> {
+    // Its own entry is what takes something out of the outbox: the screen shows one or the other.
+    const clientId = clientIdOf(entry);
+    if (clientId !== undefined && entry.actor_id === this.me) this.#own.push(clientId);
+    const { conversation_id, number, message } = entry;
+    if (message) {
+      const held = (await this.#entry(conversation_id, number))?.message;
+      const isOlder = (held?.changed_number ?? 0) > (message.changed_number ?? 0);
+      let now = isOlder && held ? held : message;
+      for (const change of await this.#changesOf(conversation_id, number))
+        now = takeIn(now, change);
+      this.#putEntry({ ...entry, message: now });
+      return;
     }
+    const target = targetOf(entry);
+    this.#putEntry(target === undefined ? entry : { ...entry, target });
+    if (target !== undefined) await this.#change(target, entry);
+  }
+
+  async hide(conversationId: string, numbers: readonly number[], known: number): Promise<void> {
+    for (const number of numbers) this.#hidden.push({ conversation_id: conversationId, number });
+    const record = await this.record(conversationId);
+    this.put(withHiddenKnown(record, known));
+    if (record.last_entry && numbers.includes(record.last_entry.number)) {
+      this.#withoutLast.add(conversationId);
+    }
+  }
+
+  async receipt(marks: MemberMarks): Promise<void> {
+    const { conversation_id, user_id } = marks;
+    const key = `${conversation_id} ${user_id}`;
+    const known =
+      this.#receipts.get(key) ?? (await this.database.receipts.get([conversation_id, user_id]));
+    this.#receipts.set(key, {
+      conversation_id,
+      user_id,
+      delivered_number: Math.max(marks.delivered_number, known?.delivered_number ?? 0),
+      read_number: Math.max(marks.read_number, known?.read_number ?? 0),
+    });
   }
 
   async reached(state: ConversationState): Promise<void> {
     this.states.push(state);
     const mark = await this.database.marks.get(state.conversation_id);
-    if (mark && mark.number <= state.read_number) {
+    if (mark && mark.number <= state.read_number && !state.marked_unread) {
       await this.database.marks.delete(state.conversation_id);
     }
   }
@@ -188,12 +268,23 @@ class Batch {
       const before = await this.record(letter.entry.conversation_id);
       const { record, taken } = takeEntry(before, letter.entry, this.me);
       this.put(record);
-      if (taken) this.store(letter.entry);
+      if (taken) await this.store(letter.entry);
       if (record.top.number > before.top.number) this.fresh.push(letter.entry);
     } else if ('state' in letter) {
       await this.#takeState(letter.state);
     } else if ('resumed' in letter) {
       for (const state of letter.resumed.changed) await this.#takeState(state);
+    } else if ('receipt' in letter) {
+      await this.receipt(letter.receipt);
+    } else if ('hidden' in letter) {
+      const { conversation_id, number, hidden_count } = letter.hidden;
+      const { hidden_known } = await this.record(conversation_id);
+      // One that doesn't follow leaves a gap: then all are asked for.
+      const known = hidden_known + 1 >= hidden_count ? hidden_count : hidden_known;
+      await this.hide(conversation_id, [number], known);
+    } else if ('settings_changed' in letter) {
+      const { conversation_id, version } = letter.settings_changed;
+      this.put(hearOfSettings(await this.record(conversation_id), version));
     } else if ('accepted' in letter) {
       const { conversation_id, client_message_id, number } = letter.accepted;
       const record = await this.record(conversation_id);
@@ -206,6 +297,64 @@ class Batch {
     } else if ('refused' in letter) {
       this.refusals.push(letter.refused);
     }
+  }
+
+  async #change(target: number, change: Entry): Promise<void> {
+    const { conversation_id } = change;
+    const held = await this.#entry(conversation_id, target);
+    if (held?.message) this.#putEntry({ ...held, message: takeIn(held.message, change) });
+    const record = await this.record(conversation_id);
+    const last = record.last_entry;
+    if (last?.number === target && last.message) {
+      this.put(withLastEntry(record, { ...last, message: takeIn(last.message, change) }));
+    }
+  }
+
+  async #changesOf(conversationId: string, target: number): Promise<Entry[]> {
+    const held = await this.database.entries
+      .where('[conversation_id+target]')
+      .equals([conversationId, target])
+      .toArray();
+    const waiting = [...this.#entries.values()].filter(
+      (entry) => entry.conversation_id === conversationId && entry.target === target,
+    );
+    return [...held, ...waiting].sort((a, b) => a.number - b.number);
+  }
+
+  async #entry(conversationId: string, number: number): Promise<StoredEntry | undefined> {
+    return (
+      this.#entries.get(`${conversationId} ${number}`) ??
+      (await this.database.entries.get([conversationId, number]))
+    );
+  }
+
+  #putEntry(entry: StoredEntry): void {
+    this.#entries.set(`${entry.conversation_id} ${entry.number}`, entry);
+    const record = this.#records.get(entry.conversation_id);
+    if (record?.last_entry?.number === entry.number && entry.message) {
+      const { target: _, ...last } = entry;
+      this.put(withLastEntry(record, last));
+    }
+  }
+
+  /** After everything is written. */
+  async #findLastEntry(conversationId: string): Promise<void> {
+    const record = await this.record(conversationId);
+    const { entries, hidden } = this.database;
+    const newest = await entries
+      .where('[conversation_id+number]')
+      .between([conversationId, 0], [conversationId, Number.POSITIVE_INFINITY])
+      .reverse()
+      .limit(LOOK_BACK)
+      .toArray();
+    for (const entry of newest) {
+      if (!isShown(entry)) continue;
+      if (await hidden.get([conversationId, entry.number])) continue;
+      const { target: _, ...last } = entry;
+      this.put(withLastEntry(record, last));
+      return;
+    }
+    this.put(withLastEntry(record, undefined));
   }
 
   /** A jump over a stored message leaves its entry to the history: nothing else will come for it. */

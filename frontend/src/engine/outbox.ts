@@ -19,6 +19,18 @@ export interface OutboxLink {
   send(frame: ClientFrame): boolean;
 }
 
+function frameOf(item: OutboxItem, attempt: number): ClientFrame {
+  const common = {
+    client_message_id: item.client_message_id,
+    conversation_id: item.conversation_id,
+    attempt,
+    outbox_restart: item.restart,
+  };
+  if (item.kind === 'change') return { change: { ...common, number: item.target, ...item.change } };
+  const { text, attachment_ids, reply_to_number } = item;
+  return { send: { ...common, text, attachment_ids, reply_to_number } };
+}
+
 export class Outbox {
   #underWay = new Map<string, UnderWay>();
   #resting = new Map<string, ReturnType<typeof setTimeout>>();
@@ -65,6 +77,9 @@ export class Outbox {
     } else if (code === 'client_message_id_in_future') {
       // Written before the server's time was known. The refusal is final for the id, not for the text.
       await row.modify({ client_message_id: this.clock.newId(), attempt: 0 });
+    } else if (code === 'target_deleted') {
+      // Everybody sees that the message is gone: there is nothing to say.
+      await row.delete();
     } else {
       await row.modify({ status: 'refused', refusal: { code, detail } });
     }
@@ -104,17 +119,7 @@ export class Outbox {
       this.pump();
     }, this.timing.answerTimeout);
     this.#underWay.set(item.conversation_id, { client_message_id: item.client_message_id, timer });
-    this.link.send({
-      send: {
-        client_message_id: item.client_message_id,
-        conversation_id: item.conversation_id,
-        text: item.text,
-        attachment_ids: item.attachment_ids,
-        reply_to_number: item.reply_to_number,
-        attempt,
-        outbox_restart: item.restart,
-      },
-    });
+    this.link.send(frameOf(item, attempt));
   }
 
   #settle(conversationId: string): void {

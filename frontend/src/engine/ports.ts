@@ -1,12 +1,13 @@
 /** What the engine needs from outside; the app gives the browser's, tests give simulated ones. */
-import type { ConversationDescription, Page } from './conversation';
-import type { Person } from './database';
+import type { ConversationDescription, ConversationSettings, Page } from './conversation';
+import type { MemberMarks, Person } from './database';
 import type { ConversationState, Entry } from './wire';
 
 export interface ConversationLine {
   conversation: ConversationDescription;
   state: ConversationState;
   last_entry?: Entry | undefined;
+  settings?: ConversationSettings | undefined;
 }
 
 export type EntriesPosition = { after: number } | { before: number };
@@ -16,8 +17,15 @@ export interface EngineApi {
     items: ConversationLine[];
     next_cursor?: string | undefined;
   }>;
+  getSettings(conversationId: string): Promise<ConversationSettings>;
   getConversation(conversationId: string): Promise<ConversationDescription>;
   listEntries(conversationId: string, position: EntriesPosition, limit: number): Promise<Page>;
+  /** Everything that the person has hidden in it. */
+  listHidden(conversationId: string): Promise<number[]>;
+  /** How far each member has got; empty where that isn't told. */
+  listMarks(conversationId: string): Promise<MemberMarks[]>;
+  markUnread(conversationId: string): Promise<ConversationState>;
+  hide(conversationId: string, number: number): Promise<ConversationState>;
   getUsers(userIds: string[]): Promise<Omit<Person, 'fetched_at_ms'>[]>;
 }
 

@@ -171,6 +171,14 @@ export class Sync {
           await this.#withDescription(id);
           continue;
         }
+        if (record.hidden_known < record.state.hidden_count) {
+          await this.#fetchHidden(id);
+          continue;
+        }
+        if (record.settings.version < record.settings_heard_of) {
+          await this.#fetchSettings(id);
+          continue;
+        }
         const missing = record.heard_of - record.top.number;
         const position =
           record.held.length === 0 || missing > FILL_AT_MOST
@@ -193,6 +201,24 @@ export class Sync {
   async #fetch(id: string, position: { after: number } | { before: number }): Promise<void> {
     try {
       await this.inbox.takePage(id, await this.api.listEntries(id, position, PAGE));
+    } catch (error) {
+      if (!(error instanceof NotAllowed)) throw error;
+      await this.#close(id);
+    }
+  }
+
+  async #fetchSettings(id: string): Promise<void> {
+    try {
+      await this.inbox.takeSettings(id, await this.api.getSettings(id));
+    } catch (error) {
+      if (!(error instanceof NotAllowed)) throw error;
+      await this.#close(id);
+    }
+  }
+
+  async #fetchHidden(id: string): Promise<void> {
+    try {
+      await this.inbox.takeHidden(id, await this.api.listHidden(id));
     } catch (error) {
       if (!(error instanceof NotAllowed)) throw error;
       await this.#close(id);

@@ -1,16 +1,16 @@
 {{- /*
 What the five services are. `calls` is whom a service calls on the internal port: its [peers] section.
-`stores` is what it talks to; `route` and `grpcService` what the ingress sends to it.
+`stores` is what it talks to; `route` and `grpcServices` what the ingress sends to it.
 */ -}}
 {{- define "parlance.services" -}}
 account:
   values: account
   kind: Deployment
   ports: {http: 7110, grpc: 7111, internal: 7112, ops: 7113}
-  calls: []
+  calls: [conversation]
   stores: [postgres, redis, kafka]
   routes: [/api/account]
-  grpcService: parlance.account.v1.AccountService
+  grpcServices: [parlance.account.v1.AccountService, parlance.account.v1.ContactService]
 conversation:
   values: conversation
   kind: Deployment
@@ -18,7 +18,7 @@ conversation:
   calls: [account, message]
   stores: [postgres, redis, kafka]
   routes: [/api/conversations, /chat/users]
-  grpcService: parlance.conversation.v1.ConversationService
+  grpcServices: [parlance.conversation.v1.ConversationService]
 message:
   values: message
   kind: StatefulSet
@@ -26,7 +26,7 @@ message:
   calls: []
   stores: [aws, redis, kafka]
   routes: [/api/messages]
-  grpcService: parlance.message.v1.MessageService
+  grpcServices: [parlance.message.v1.MessageService]
 chat-gateway:
   values: chatGateway
   kind: StatefulSet
@@ -34,7 +34,7 @@ chat-gateway:
   calls: [account, conversation, message]
   stores: [redis, kafka]
   routes: [/api/gateway, /socket]
-  grpcService: parlance.gateway.v1.GatewayService
+  grpcServices: [parlance.gateway.v1.GatewayService]
 file-upload:
   values: fileUpload
   kind: Deployment
@@ -42,7 +42,7 @@ file-upload:
   calls: [conversation]
   stores: [postgres, aws]
   routes: [/api/files]
-  grpcService: parlance.file.v1.FileService
+  grpcServices: [parlance.file.v1.FileService]
 {{- end -}}
 
 {{- /* What a service is told, as a map of environment variables: (list $root "account"). */ -}}

@@ -375,21 +375,6 @@ impl App {
         }
         users::by_ids(&self.database, &users).await
     }
-
-    pub async fn user_by_handle(&self, handle: &str) -> Result<Profile, Problem> {
-        // What is no handle is nobody's.
-        let handle = Handle::parse(handle).map_err(|_| user_unknown())?;
-        users::by_handle(&self.database, handle.as_str())
-            .await?
-            .ok_or_else(user_unknown)
-    }
-
-    pub async fn user_by_email(&self, email: &str) -> Result<Profile, Problem> {
-        let email = Email::parse(email).map_err(|_| user_unknown())?;
-        users::by_email(&self.database, &email)
-            .await?
-            .ok_or_else(user_unknown)
-    }
 }
 
 fn parse_registration(request: &Registration<'_>) -> Result<NewAccount, Problem> {
@@ -474,8 +459,4 @@ fn session_ended() -> Problem {
         "session_ended",
         "The session has ended. Sign in again.",
     )
-}
-
-fn user_unknown() -> Problem {
-    Problem::new(Kind::NotFound, "user_unknown", "There is nobody like that.")
 }

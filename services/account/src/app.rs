@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use auth::TokenVerifier;
+use auth::{PeerChannel, ServiceIdentity, TokenVerifier};
 use clock::Clock;
 use sqlx::PgPool;
 use tokio::sync::Notify;
@@ -12,6 +12,7 @@ use crate::config::{Accounts, Config};
 use crate::events::sessions_ended::SessionsEnded;
 use crate::hasher::Hasher;
 use crate::limits::Limits;
+use crate::peers::Peers;
 use crate::signing::KeyRing;
 use crate::store::{self, Redis, SessionCache};
 
@@ -27,10 +28,11 @@ pub struct App {
     pub sessions_ended: SessionsEnded,
     /// Rung when a session has ended, so that its sockets are closed at once.
     pub session_ended: Notify,
+    pub peers: Peers,
 }
 
 impl App {
-    pub async fn build(config: &Config) -> anyhow::Result<Self> {
+    pub async fn build(config: &Config, identity: ServiceIdentity) -> anyhow::Result<Self> {
         anyhow::ensure!(
             (1..=900).contains(&config.accounts.access_token_seconds),
             "accounts.access_token_seconds must be between 1 and 900"
@@ -48,10 +50,17 @@ impl App {
             ),
             database: store::connect(&config.database)?,
             sessions: SessionCache::new(redis.clone()),
-            limits: Limits::new(&config.limits, redis, clock.clone()),
+            limits: Limits::new(&config.limits, &config.contacts, redis, clock.clone()),
             hasher: Hasher::new().await.context("hash a first password")?,
             sessions_ended: SessionsEnded::new(&config.kafka)?,
             session_ended: Notify::new(),
+            peers: Peers {
+                conversation: PeerChannel::new(
+                    "conversation",
+                    &config.peers.conversation,
+                    identity,
+                )?,
+            },
             accounts: config.accounts.clone(),
             signing: Arc::new(signing),
             clock,

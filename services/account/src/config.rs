@@ -19,6 +19,8 @@ pub struct Config {
     pub identity: auth::IdentitySettings,
     pub accounts: Accounts,
     pub limits: Limits,
+    pub contacts: Contacts,
+    pub peers: Peers,
     pub database: Database,
     pub redis: Redis,
     pub kafka: kafka::KafkaSettings,
@@ -59,6 +61,23 @@ pub struct Limits {
     pub tries_per_account_window_seconds: u32,
     pub tries_per_address: u32,
     pub tries_per_address_window_seconds: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contacts {
+    pub invitations_per_hour: u32,
+    pub invitations_to_one_person_per_day: u32,
+    pub block_changes_per_minute: u32,
+    pub searches_per_minute: u32,
+    pub searches_per_day: u32,
+    pub searches_per_address_and_minute: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peers {
+    pub conversation: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

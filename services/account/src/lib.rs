@@ -10,8 +10,10 @@ mod app;
 mod domain;
 
 mod accounts;
+mod contacts;
 mod hasher;
 mod limits;
+mod peers;
 mod signing;
 
 mod events;
@@ -39,13 +41,14 @@ pub async fn run(
     lifecycle: Lifecycle,
     telemetry: &TelemetryGuard,
 ) -> anyhow::Result<()> {
-    let app = Arc::new(App::build(&config).await?);
+    let identity = auth::ServiceIdentity::new(config.identity.clone())?;
+    let app = Arc::new(App::build(&config, identity.clone()).await?);
     metrics::describe();
     app.signing.clone().follow(&lifecycle, app.verifier.clone());
     events::sessions_ended::relay(&lifecycle, app.clone());
+    events::blocks::relay(&lifecycle, app.clone());
     store::housekeeping(&lifecycle, app.clone());
 
-    let identity = auth::ServiceIdentity::new(config.identity.clone())?;
     serving::serve_http(
         &lifecycle,
         "http",

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clock::Clock;
+use ids::UserId;
 use moka::ops::compute::Op;
 use problem::{Kind, Problem};
 use sha2::{Digest as _, Sha256};
@@ -24,10 +25,25 @@ pub struct Limits {
     account_and_address: Limit,
     account: Limit,
     address: Limit,
+    invitations: Limit,
+    invitations_of_pair: Limit,
+    block_changes: Limit,
+    searches: Limit,
+    searches_of_day: Limit,
+    searches_from_address: Limit,
 }
 
+const MINUTE: u32 = 60;
+const HOUR: u32 = 3_600;
+const DAY: u32 = 24 * HOUR;
+
 impl Limits {
-    pub fn new(settings: &config::Limits, redis: Redis, clock: Clock) -> Self {
+    pub fn new(
+        settings: &config::Limits,
+        contacts: &config::Contacts,
+        redis: Redis,
+        clock: Clock,
+    ) -> Self {
         let limit = |name, tries, window_seconds: u32| {
             Limit::new(
                 name,
@@ -53,7 +69,48 @@ impl Limits {
                 settings.tries_per_address,
                 settings.tries_per_address_window_seconds,
             ),
+            invitations: limit("invitations", contacts.invitations_per_hour, HOUR),
+            invitations_of_pair: limit(
+                "invitations-pair",
+                contacts.invitations_to_one_person_per_day,
+                DAY,
+            ),
+            block_changes: limit("blocks", contacts.block_changes_per_minute, MINUTE),
+            searches: limit("searches", contacts.searches_per_minute, MINUTE),
+            searches_of_day: limit("searches-day", contacts.searches_per_day, DAY),
+            searches_from_address: limit(
+                "searches-address",
+                contacts.searches_per_address_and_minute,
+                MINUTE,
+            ),
         }
+    }
+
+    /// Counts an invitation.
+    pub async fn invitation(&self, inviter: UserId, invitee: UserId) -> Result<Try<'_>, Problem> {
+        let (inviter, invitee) = (inviter.to_string(), invitee.to_string());
+        self.count(vec![
+            (&self.invitations, key(&[&inviter])),
+            (&self.invitations_of_pair, key(&[&inviter, &invitee])),
+        ])
+        .await
+    }
+
+    /// Counts a block, or the end of one.
+    pub async fn block_change(&self, blocker: UserId) -> Result<Try<'_>, Problem> {
+        let blocker = key(&[&blocker.to_string()]);
+        self.count(vec![(&self.block_changes, blocker)]).await
+    }
+
+    /// Counts a search for people, or a look for one of them.
+    pub async fn search(&self, seeker: UserId, address: IpAddr) -> Result<Try<'_>, Problem> {
+        let seeker = key(&[&seeker.to_string()]);
+        self.count(vec![
+            (&self.searches, seeker.clone()),
+            (&self.searches_of_day, seeker),
+            (&self.searches_from_address, key(&[&address_key(address)])),
+        ])
+        .await
     }
 
     /// Counts a try to sign in.

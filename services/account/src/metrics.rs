@@ -33,6 +33,11 @@ pub fn describe() {
         "account_ended_sessions_pending",
         "Ended sessions whose sockets are still to be closed."
     );
+    describe_gauge!(
+        "account_blocks_untold_oldest_seconds",
+        Unit::Seconds,
+        "Age of the oldest block, or end of one, that the conversation service has yet to learn."
+    );
 }
 
 pub fn sign_in(outcome: &'static str) {
@@ -61,4 +66,8 @@ pub fn hashed(took: Duration) {
 
 pub fn ended_sessions_pending(count: u64) {
     gauge!("account_ended_sessions_pending").set(count as f64);
+}
+
+pub fn oldest_untold_block(age: Duration) {
+    gauge!("account_blocks_untold_oldest_seconds").set(age.as_secs_f64());
 }

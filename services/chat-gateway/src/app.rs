@@ -1,14 +1,19 @@
 //! What is built once, and shared by all sockets.
 
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auth::{ServiceIdentity, TokenVerifier};
 use clock::Clock;
+use dashmap::{DashMap, Entry};
 use governor::clock::Clock as _;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use ids::{BootId, SessionId, UserId};
+use problem::{Kind, Problem};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,12 +21,18 @@ pub use auth::Person;
 
 use crate::config::{self, Config};
 use crate::domain::currency::Currency;
+use crate::domain::last_seen::LastSeen;
 use crate::domain::marks::Marks;
+use crate::domain::presence::Watches;
 use crate::domain::registry::{Left, Registry};
+use crate::domain::typing::Typists;
+use crate::events::hints::Hints;
 use crate::events::log::{Log, LogParts};
 use crate::metrics::Metrics;
 use crate::peers::Peers;
-use crate::store::registrations::{Registrar, Registrations};
+use crate::store::presence::Presences;
+use crate::store::registrations::{Consequences, Registrar, Registrations};
+use crate::typing::{self, Hint};
 
 /// An open socket's handle.
 pub type Connection = crate::domain::connection::Connection<Person>;
@@ -38,6 +49,13 @@ pub struct App {
     pub currency: Currency,
     pub log: Log,
     pub marks: Arc<Marks>,
+    pub typists: Typists,
+    /// To those who tell others of it; dropped when it is full.
+    pub typing: mpsc::Sender<Hint>,
+    pub hints: Hints,
+    pub watches: Watches<Person>,
+    pub presences: Presences,
+    pub last_seen: Arc<LastSeen>,
     pub peers: Peers,
     pub verifier: TokenVerifier,
     pub identity: ServiceIdentity,
@@ -45,16 +63,29 @@ pub struct App {
     /// Owned tasks of sockets.
     pub tasks: TaskTracker,
     limiter: DefaultKeyedRateLimiter<UserId>,
+    questions: DefaultKeyedRateLimiter<UserId>,
     next_number: AtomicU64,
     open: AtomicUsize,
+    /// Open sockets by where they come from.
+    addresses: DashMap<IpAddr, usize>,
     /// Cancelled when no socket is taken in any more.
     pub draining: CancellationToken,
 }
 
+/// What [`App::new`] makes besides: each is run by a task of its own.
+pub struct Workers {
+    pub registrar: Registrar,
+    pub typing: mpsc::Receiver<Hint>,
+}
+
+/// What a person may ask about others, and tell them, in a second, and at once. Each costs calls of peers.
+const QUESTIONS_PER_SECOND: NonZeroU32 = NonZeroU32::new(4).expect("not zero");
+const QUESTIONS_BURST: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
+
 impl App {
     /// # Errors
     /// When a setting can't be used. Nothing is connected here.
-    pub fn new(config: &Config) -> anyhow::Result<(Arc<Self>, Registrar)> {
+    pub fn new(config: &Config) -> anyhow::Result<(Arc<Self>, Workers)> {
         config.check()?;
         let clock = Clock::system();
         let boot = BootId::generate(&clock);
@@ -65,14 +96,25 @@ impl App {
             .drain_limit
             .set(Duration::from_millis(settings.drain_ms).as_secs_f64());
         let registry = Arc::new(Registry::default());
+        let hints = Hints::new(
+            kafka::hints_producer(&config.kafka, &format!("chat-gateway-{partition}-hints"))?,
+            metrics.clone(),
+        );
+        let last_seen = Arc::new(LastSeen::default());
+        let lease = Duration::from_millis(settings.lease_ms);
         let (registrations, registrar) = Registrations::new(
             config.redis.url.expose(),
             partition,
             boot,
-            Duration::from_millis(settings.lease_ms),
+            lease,
             registry.clone(),
+            Consequences {
+                hints: hints.clone(),
+                last_seen: last_seen.clone(),
+            },
             metrics.clone(),
         )?;
+        let (typing, typing_hints) = mpsc::channel(typing::QUEUE);
         let marks = Arc::new(Marks::default());
         let log = Log::new(
             kafka::producer(
@@ -101,19 +143,33 @@ impl App {
             boot,
             partition,
             registry,
+            presences: Presences::new(&registrations, lease),
             registrations,
             currency: Currency::default(),
             log,
             marks,
+            typists: Typists::default(),
+            typing,
+            hints,
+            watches: Watches::default(),
+            last_seen,
             metrics,
             tasks: TaskTracker::new(),
             limiter: RateLimiter::keyed(quota),
+            questions: RateLimiter::keyed(
+                Quota::per_second(QUESTIONS_PER_SECOND).allow_burst(QUESTIONS_BURST),
+            ),
             next_number: AtomicU64::new(1),
             open: AtomicUsize::new(0),
+            addresses: DashMap::new(),
             draining: CancellationToken::new(),
             settings,
         };
-        Ok((Arc::new(app), registrar))
+        let workers = Workers {
+            registrar,
+            typing: typing_hints,
+        };
+        Ok((Arc::new(app), workers))
     }
 
     /// A number for a new connection, unique within this boot.
@@ -131,10 +187,25 @@ impl App {
             .map_err(|too_early| too_early.wait_time_from(self.limiter.clock().now()))
     }
 
-    /// Forgets rates of people who are quiet.
+    /// Counts a question about others, or a hint to them.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn admit_question(&self, user: UserId) -> Result<(), Problem> {
+        self.questions.check_key(&user).map_err(|too_early| {
+            let wait = too_early.wait_time_from(self.questions.clock().now());
+            Problem::new(Kind::RateLimited, "rate_limited", "Too many: slow down.")
+                .with_retry_after(wait)
+        })
+    }
+
+    /// Forgets rates of people who are quiet, and who typed.
     pub fn forget_rates(&self) {
-        self.limiter.retain_recent();
-        self.limiter.shrink_to_fit();
+        for limiter in [&self.limiter, &self.questions] {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+        self.typists.forget(self.clock.unix_ms());
     }
 
     /// Ends a login session here; returns how many sockets that closes.
@@ -144,15 +215,39 @@ impl App {
         self.registry.end_session(session)
     }
 
-    /// A place for one more socket, given back when dropped. `None`: full, or about to stop.
-    pub fn open_socket(self: &Arc<Self>) -> Option<OpenSocket> {
+    /// A place for one more socket from an address, given back when dropped.
+    ///
+    /// # Errors
+    /// `draining`, `too_many_sockets`, `rate_limited`.
+    pub fn open_socket(self: &Arc<Self>, address: IpAddr) -> Result<OpenSocket, Problem> {
+        let refuse = |kind, code: &'static str, detail: &'static str| {
+            Metrics::refused_socket(code);
+            Err(Problem::new(kind, code, detail).with_retry_after(Duration::from_secs(1)))
+        };
         if self.draining.is_cancelled() {
-            return None;
+            let detail = "This gateway is about to stop: another one takes over.";
+            return refuse(Kind::Unavailable, "draining", detail);
         }
         let before = self.open.fetch_add(1, Ordering::Relaxed);
-        let place = OpenSocket { app: self.clone() };
+        let network = network_of(address);
+        let from_there = {
+            let mut from_there = self.addresses.entry(network).or_default();
+            *from_there += 1;
+            *from_there
+        };
+        let app = self.clone();
+        let place = OpenSocket { app, network };
         self.metrics.open_sockets.increment(1.0);
-        (before < self.settings.max_sockets).then_some(place)
+        if before >= self.settings.max_sockets {
+            let detail = "This gateway is full: another one takes over.";
+            return refuse(Kind::Unavailable, "too_many_sockets", detail);
+        }
+        let most = self.settings.max_sockets_per_address;
+        if most > 0 && from_there > most {
+            let detail = "Too many sockets are open from this address.";
+            return refuse(Kind::RateLimited, "rate_limited", detail);
+        }
+        Ok(place)
     }
 
     pub fn open_sockets(&self) -> usize {
@@ -161,6 +256,7 @@ impl App {
 
     /// Takes a closed connection out; its user's lease goes with the last one.
     pub fn forget(&self, connection: &Connection) {
+        self.watches.forget(connection);
         if self.registry.remove(connection) == Left::None {
             self.registrations.unregister(connection.user);
         }
@@ -170,11 +266,43 @@ impl App {
 /// One of the sockets that may be open.
 pub struct OpenSocket {
     pub app: Arc<App>,
+    network: IpAddr,
+}
+
+/// What counts as one address: of IPv6, where anybody has 2^64 of them, the /64.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
 }
 
 impl Drop for OpenSocket {
     fn drop(&mut self) {
         self.app.open.fetch_sub(1, Ordering::Relaxed);
         self.app.metrics.open_sockets.decrement(1.0);
+        if let Entry::Occupied(mut from_there) = self.app.addresses.entry(self.network) {
+            *from_there.get_mut() -= 1;
+            if *from_there.get() == 0 {
+                from_there.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_of_ipv4_or_a_64th_of_ipv6() {
+        for (address, network) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ] {
+            let network: IpAddr = network.parse().unwrap();
+            assert_eq!(network_of(address.parse().unwrap()), network);
+        }
     }
 }

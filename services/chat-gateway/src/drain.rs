@@ -14,6 +14,10 @@ use crate::domain::registry::SLOTS;
 
 /// For the goodbyes of the last sockets, and for the records on their way.
 const LAST_WORDS: Duration = Duration::from_secs(4);
+/// For a few sockets, too, so that each is told before it is closed.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// Sockets a second that other gateways take in without a thought; faster only if the time is too short.
+const SOCKETS_PER_SECOND: u64 = 400;
 
 /// Waits for the stop, then drains, then cancels `drained`: the workers that sockets need stay until
 /// then.
@@ -41,9 +45,10 @@ async fn empty(app: &Arc<App>) {
     let sockets = app.open_sockets();
     if sockets > 0 {
         tracing::info!(sockets, "draining");
-        let time = Duration::from_millis(app.settings.drain_ms);
+        let time = time_for(sockets, Duration::from_millis(app.settings.drain_ms));
         // Told slot by slot over the first half, closed over the second, so that other gateways
-        // don't get everybody at once. Until it is closed a socket works as ever.
+        // don't get everybody at once. Until it is closed a socket works as ever, and each is told to
+        // leave before its turn comes.
         for slot in 0..SLOTS {
             tell(app, slot, time);
             pause(app, time / 2 / SLOTS as u32).await;
@@ -72,6 +77,13 @@ async fn empty(app: &Arc<App>) {
     }
 }
 
+/// How long so many sockets are given to move: as few have to be hurried as the longest time allows.
+fn time_for(sockets: usize, longest: Duration) -> Duration {
+    Duration::from_millis(sockets as u64 * 1_000 / SOCKETS_PER_SECOND)
+        .max(SHORTEST)
+        .min(longest)
+}
+
 fn tell(app: &App, slot: usize, time: Duration) {
     app.registry.visit_slot(slot, |connection| {
         let jitter = rand::random::<f64>() * time.as_millis() as f64 / 2.0;
@@ -85,5 +97,21 @@ fn tell(app: &App, slot: usize, time: Duration) {
 async fn pause(app: &App, time: Duration) {
     if app.open_sockets() > 0 {
         sleep(time).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_move_at_400_a_second_unless_that_takes_too_long() {
+        let longest = Duration::from_secs(25);
+        for (sockets, seconds) in [(1, 1), (2_000, 5), (10_000, 25), (100_000, 25)] {
+            let time = time_for(sockets, longest);
+            assert_eq!(time, Duration::from_secs(seconds), "{sockets}");
+        }
+        let short = Duration::from_millis(200);
+        assert_eq!(time_for(5, short), short);
     }
 }

@@ -19,8 +19,10 @@ mod heartbeat;
 mod http;
 pub mod metrics;
 mod peers;
+mod presence;
 mod socket;
 mod store;
+mod typing;
 
 use std::sync::Arc;
 
@@ -57,7 +59,7 @@ pub async fn run(
     lifecycle: Lifecycle,
     telemetry: &TelemetryGuard,
 ) -> anyhow::Result<()> {
-    let (app, registrar) = App::new(&config)?;
+    let (app, workers) = App::new(&config)?;
     let consumer: kafka::Consumer =
         kafka::deliveries_consumer(&config.kafka, &format!("chat-gateway-{}", app.partition))
             .create_with_context(kafka::Context::default())
@@ -84,10 +86,20 @@ pub async fn run(
         "currency",
         events::deliveries::watch(app.clone(), consumer, drained.clone()),
     );
-    lifecycle.spawn("registrar", registrar.run(reading, drained.clone()));
+    lifecycle.spawn("registrar", workers.registrar.run(reading, drained.clone()));
     lifecycle.spawn("log", events::log::watch(app.clone(), drained.clone()));
     lifecycle.spawn("heartbeats", heartbeat::beat(app.clone(), drained.clone()));
-    lifecycle.spawn("marks", heartbeat::send_marks(app.clone(), drained));
+    lifecycle.spawn("marks", heartbeat::send_marks(app.clone(), drained.clone()));
+    lifecycle.spawn(
+        "typing",
+        typing::tell(app.clone(), workers.typing, drained.clone()),
+    );
+    lifecycle.spawn(
+        "presence checks",
+        presence::check(app.clone(), drained.clone()),
+    );
+    lifecycle.spawn("presence", presence::follow(app.clone(), drained.clone()));
+    lifecycle.spawn("last seen", presence::keep_last_seen(app.clone(), drained));
 
     let (kafka, redis) = (app.clone(), app.clone());
     serving::serve_ops(

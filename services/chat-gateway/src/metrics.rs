@@ -15,6 +15,8 @@ pub struct Metrics {
     pub changes_in: Counter,
     pub marks_in: Counter,
     pub hellos_in: Counter,
+    pub typings_in: Counter,
+    pub watches_in: Counter,
     pub pings_in: Counter,
     pub unreadable_in: Counter,
     /// `gateway_frames_out_total`: frames written to sockets.
@@ -54,6 +56,20 @@ pub struct Metrics {
     pub drain_limit: Gauge,
     /// `gateway_registrations_lost_total`: leases that a refresh found gone.
     pub registrations_lost: Counter,
+    /// `gateway_typing_hints_total`: hints that somebody types, sent to gateways.
+    pub typing_hints: Counter,
+    /// `gateway_presence_hints_total`: records that tell a gateway that people came or left.
+    pub presence_hints: Counter,
+    /// `gateway_hints_dropped_total`: hints that could not be sent.
+    pub hints_dropped: Counter,
+    /// `gateway_watched_people`: people whose presence a socket here watches.
+    pub watched_people: Gauge,
+    /// `gateway_presence_looks_total`: people looked at in Redis.
+    pub presence_looks: Counter,
+    /// `gateway_presence_told_total`: sockets told how somebody stands.
+    pub presence_told: Counter,
+    /// `gateway_last_seen_dropped_total`: times that the account service wasn't told.
+    pub last_seen_dropped: Counter,
     /// `gateway_registrations_missing`: 1 while Redis doesn't answer and sockets are unregistered.
     pub registrations_missing: Gauge,
 }
@@ -69,6 +85,8 @@ impl Default for Metrics {
             changes_in: frames_in("change"),
             marks_in: frames_in("mark"),
             hellos_in: frames_in("hello"),
+            typings_in: frames_in("typing"),
+            watches_in: frames_in("watch_presence"),
             pings_in: frames_in("ping"),
             unreadable_in: frames_in("unreadable"),
             frames_out: counter!("gateway_frames_out_total"),
@@ -88,6 +106,13 @@ impl Default for Metrics {
             drain: gauge!("gateway_drain_seconds"),
             drain_limit: gauge!("gateway_drain_limit_seconds"),
             registrations_lost: counter!("gateway_registrations_lost_total"),
+            typing_hints: counter!("gateway_typing_hints_total"),
+            presence_hints: counter!("gateway_presence_hints_total"),
+            hints_dropped: counter!("gateway_hints_dropped_total"),
+            watched_people: gauge!("gateway_watched_people"),
+            presence_looks: counter!("gateway_presence_looks_total"),
+            presence_told: counter!("gateway_presence_told_total"),
+            last_seen_dropped: counter!("gateway_last_seen_dropped_total"),
             registrations_missing: gauge!("gateway_registrations_missing"),
         }
     }
@@ -97,6 +122,11 @@ impl Metrics {
     /// `gateway_sockets_closed_total{code}`: sockets that we closed, by close code.
     pub fn closed(code: u16) {
         counter!("gateway_sockets_closed_total", "code" => code.to_string()).increment(1);
+    }
+
+    /// `gateway_sockets_refused_total{code}`: upgrades that were refused, by stable code.
+    pub fn refused_socket(code: &'static str) {
+        counter!("gateway_sockets_refused_total", "code" => code).increment(1);
     }
 
     /// Publishes how long the drain has taken, for as long as it is polled: what takes too long shows
@@ -183,6 +213,31 @@ fn describe() {
         "gateway_registrations_lost_total",
         "Leases that a refresh found gone"
     );
+    describe_counter!(
+        "gateway_typing_hints_total",
+        "Hints that somebody types, sent to gateways"
+    );
+    describe_counter!(
+        "gateway_presence_hints_total",
+        "Records that tell a gateway that people came or left"
+    );
+    describe_counter!(
+        "gateway_hints_dropped_total",
+        "Hints that could not be sent"
+    );
+    describe_gauge!(
+        "gateway_watched_people",
+        "People whose presence a socket here watches"
+    );
+    describe_counter!("gateway_presence_looks_total", "People looked at in Redis");
+    describe_counter!(
+        "gateway_presence_told_total",
+        "Sockets told how somebody stands"
+    );
+    describe_counter!(
+        "gateway_last_seen_dropped_total",
+        "Times that the account service was not told"
+    );
     describe_gauge!(
         "gateway_registrations_missing",
         "1 while sockets can't be registered"
@@ -190,6 +245,10 @@ fn describe() {
     describe_counter!(
         "gateway_sockets_closed_total",
         "Sockets that the gateway closed, by close code"
+    );
+    describe_counter!(
+        "gateway_sockets_refused_total",
+        "Upgrades that the gateway refused, by code"
     );
     describe_counter!(
         "gateway_refused_total",

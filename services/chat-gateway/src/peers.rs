@@ -1,6 +1,11 @@
 //! What the gateway asks of other services. None of it is needed to pass messages: when a peer is
 //! away, the log decides, or the client compares heads.
 
+mod audiences;
+mod co_members;
+mod permissions;
+mod times_seen;
+
 use std::time::Duration;
 
 use auth::{PeerChannel, PeerError, Person, ServiceIdentity};
@@ -18,6 +23,11 @@ use tonic::Code;
 
 use crate::config;
 
+pub use audiences::{Audience, Audiences};
+pub use co_members::CoMembers;
+pub use permissions::{Permissions, Verdict};
+pub use times_seen::{MAX_PEOPLE, TimesSeen};
+
 /// A frame of a socket waits for these; better the log decides than a queue runs full.
 const QUICK: Duration = Duration::from_millis(300);
 /// How long a session that was found good isn't asked for again.
@@ -33,19 +43,34 @@ pub struct Peers {
     pub sessions: Sessions,
     pub memberships: Memberships,
     pub changes: Changes,
+    pub audiences: Audiences,
+    pub permissions: Permissions,
+    pub co_members: CoMembers,
+    pub times_seen: TimesSeen,
 }
+
+/// A peer that is needed for the answer doesn't answer itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the peer `{0}` is away")]
+pub struct PeerAway(&'static str);
 
 impl Peers {
     /// # Errors
     /// When an address is none.
     pub fn new(peers: &config::Peers, identity: &ServiceIdentity) -> Result<Self, PeerError> {
         let channel = |name, url| PeerChannel::new(name, url, identity.clone());
+        let account = channel("account", &peers.account)?;
+        let conversation = channel("conversation", &peers.conversation)?;
         Ok(Self {
-            sessions: Sessions::new(channel("account", &peers.account)?),
-            memberships: Memberships::new(channel("conversation", &peers.conversation)?),
+            sessions: Sessions::new(account.clone()),
+            memberships: Memberships::new(conversation.clone()),
             changes: Changes {
                 peer: channel("message", &peers.message)?,
             },
+            audiences: Audiences::new(conversation.clone()),
+            permissions: Permissions::new(account.clone()),
+            co_members: CoMembers { peer: conversation },
+            times_seen: TimesSeen::new(account),
         })
     }
 }

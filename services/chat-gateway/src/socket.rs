@@ -12,9 +12,11 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use events::{HideEntry, LogRecord, MarkUnread, log_record};
 use futures_util::SinkExt as _;
-use ids::{ClientMessageId, ConnectionId, ConversationId, MessageId};
+use ids::{ClientMessageId, ConnectionId, ConversationId, MessageId, UserId};
 use problem::{Kind, Problem};
-use proto::socket::{Error, Heartbeat, Hello, Refused, Welcome, client_frame, server_frame};
+use proto::socket::{
+    Error, Heartbeat, Hello, Refused, WatchPresence, Welcome, client_frame, server_frame,
+};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite;
 
@@ -23,11 +25,14 @@ use crate::domain::close::Close;
 use crate::domain::connection::{NewConnection, Registration};
 use crate::domain::frame::{Format, Outgoing, Unreadable};
 use crate::domain::marks::{Reached, Reader};
+use crate::domain::presence::MAX_WATCHED;
 use crate::domain::queue::{Item, Writer};
 use crate::domain::send::{Attempt, Draft, RETRY_AFTER, try_again};
+use crate::domain::typing::Typing;
 use crate::events::log::{Sender, not_taken};
 use crate::metrics::Metrics;
 use crate::peers::Membership;
+use crate::typing::Hint;
 
 /// How long a client may take to read the reason of a close.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -102,13 +107,16 @@ async fn connect(ws: &mut WebSocket, format: Format, app: &Arc<App>) -> Result<E
         connection,
     };
     let connection = &entry.connection;
-    app.registry.insert(connection);
+    let sockets = app.registry.insert(connection);
     // Looked at again, now that whoever ends sessions or drains finds this one.
     if app.peers.sessions.has_ended(connection.session) {
         return Err(End::Close(Close::SESSION_ENDED));
     }
     if app.draining.is_cancelled() {
         return Err(End::Close(Close::DRAINING));
+    }
+    if sockets > app.settings.max_sockets_per_person {
+        return Err(End::Close(Close::TOO_MANY_SOCKETS));
     }
     let cursor = app
         .registrations
@@ -198,7 +206,7 @@ fn message(outgoing: &Outgoing, format: Format) -> Message {
     }
 }
 
-fn error_frame(code: &str, detail: &str, frame: &str) -> server_frame::Frame {
+pub fn error_frame(code: &str, detail: &str, frame: &str) -> server_frame::Frame {
     server_frame::Frame::Error(Error {
         code: code.to_owned(),
         detail: detail.to_owned(),
@@ -272,6 +280,12 @@ enum Next {
     Renew(Hello),
     /// Ask whether the sender is a member, then send.
     AskMembership(Box<Draft>),
+}
+
+/// For a frame that is answered only if something is wrong with it.
+fn refuse_frame(code: &str, detail: &str, frame: &str) -> Next {
+    Metrics::refused(code);
+    Next::Answer(error_frame(code, detail, frame))
 }
 
 /// An open, welcomed socket.
@@ -414,6 +428,14 @@ impl Socket<'_> {
                 metrics.changes_in.increment(1);
                 self.hide(&hide.conversation_id, hide.number)
             }
+            Ok(client_frame::Frame::Typing(typing)) => {
+                metrics.typings_in.increment(1);
+                self.type_in(&typing.conversation_id, &typing.state)
+            }
+            Ok(client_frame::Frame::WatchPresence(watch)) => {
+                metrics.watches_in.increment(1);
+                self.watch_presence(&watch)
+            }
             Ok(client_frame::Frame::Ping(_)) => {
                 metrics.pings_in.increment(1);
                 Next::Beat
@@ -525,6 +547,54 @@ impl Socket<'_> {
         self.connection.outbox().block(conversation);
         let refused = try_again(conversation, client_message_id, code, after);
         Next::Answer(server_frame::Frame::Refused(refused))
+    }
+
+    /// A hint for the other members. Whether the sender is one is found out later.
+    fn type_in(&self, conversation_id: &str, state: &str) -> Next {
+        let (app, connection, frame) = (self.app, self.connection, "typing");
+        let typist = match self.reader(frame, conversation_id) {
+            Ok(reader) => reader,
+            Err(answer) => return answer,
+        };
+        let Ok(typing) = Typing::parse(state) else {
+            let detail = "A state of typing is `started` or `stopped`.";
+            return refuse_frame("typing_state_invalid", detail, frame);
+        };
+        if !app.typists.note(typist, typing, app.clock.unix_ms()) {
+            return Next::Read;
+        }
+        if let Err(problem) = app.admit_question(connection.user) {
+            return refuse_frame(&problem.code, &problem.detail, frame);
+        }
+        let hint = Hint {
+            connection: connection.clone(),
+            conversation: typist.1,
+            typing,
+        };
+        if app.typing.try_send(hint).is_err() {
+            app.metrics.hints_dropped.increment(1);
+        }
+        Next::Read
+    }
+
+    fn watch_presence(&self, watch: &WatchPresence) -> Next {
+        let frame = "watch_presence";
+        if watch.user_ids.len() > MAX_WATCHED {
+            return refuse_frame("too_many_ids", "At most 100 people at once.", frame);
+        }
+        let users = watch.user_ids.iter().map(|id| UserId::parse(id));
+        let Ok(users) = users.collect::<Result<Vec<_>, _>>() else {
+            return refuse_frame(
+                "user_id_invalid",
+                "One of these is no id of a person.",
+                frame,
+            );
+        };
+        if let Err(problem) = self.app.admit_question(self.connection.user) {
+            return refuse_frame(&problem.code, &problem.detail, frame);
+        }
+        self.app.watches.ask(self.connection, users);
+        Next::Read
     }
 
     /// Whether a mark is anybody's to move is for the log to say.

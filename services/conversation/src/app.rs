@@ -3,7 +3,10 @@ use std::time::Duration;
 
 use auth::{IdentitySettings, PeerChannel, ServiceIdentity, TokenVerifier};
 use axum::extract::FromRef;
+use central_ids::{CentralNumbers, NewIds};
 use clock::Clock;
+use ids::Prefetcher;
+use lifecycle::Lifecycle;
 use sqlx::PgPool;
 
 use crate::config::Config;
@@ -15,6 +18,7 @@ use crate::memberships::Memberships;
 use crate::peers::Peers;
 use crate::reports::{self, Counter, Notes, Reports};
 use crate::store::activity::Activity;
+use crate::store::blocks::Blocks;
 use crate::store::conversations::Conversations;
 use crate::store::outbox::Outbox;
 
@@ -37,7 +41,7 @@ impl App {
     ///
     /// # Errors
     /// When a setting can't be used.
-    pub fn new(config: &Config) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
         let identity = ServiceIdentity::new(IdentitySettings {
             service: "conversation".to_owned(),
             ..config.identity.clone()
@@ -57,13 +61,17 @@ impl App {
         let clock = Clock::system();
         let redis = rate_limit::Redis::new(&config.redis, clock.clone())?;
         let limits = Arc::new(Limits::new(&config.limits, &redis, &clock));
+        let (new_ids, prefetcher) = NewIds::new(&config.ids, peers.account.clone(), clock.clone());
+        fetch_ahead(lifecycle, prefetcher);
         Ok(Self {
             memberships: Arc::new(Memberships {
                 store: store.clone(),
+                blocks: Blocks::new(pool.clone()),
                 publisher: publisher.clone(),
                 peers: peers.clone(),
                 limits: Arc::clone(&limits),
                 clock: clock.clone(),
+                new_ids,
                 apply_timeout: Duration::from_millis(config.membership.apply_timeout_ms),
             }),
             listing: Arc::new(Listing {
@@ -115,6 +123,15 @@ impl App {
             settings: config.reports.clone(),
         }
     }
+}
+
+fn fetch_ahead(lifecycle: &Lifecycle, prefetcher: Option<Prefetcher<CentralNumbers>>) {
+    let Some(prefetcher) = prefetcher else { return };
+    let stopping = lifecycle.stopping();
+    lifecycle.spawn("ids", async move {
+        prefetcher.run(stopping).await;
+        Ok(())
+    });
 }
 
 impl FromRef<App> for TokenVerifier {

@@ -19,6 +19,7 @@ pub struct Config {
     pub database: postgres::DatabaseSettings,
     pub redis: rate_limit::RedisSettings,
     pub kafka: kafka::KafkaSettings,
+    pub ids: central_ids::IdSettings,
     pub limits: LimitSettings,
     pub membership: MembershipSettings,
     pub relay: RelaySettings,

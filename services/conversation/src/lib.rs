@@ -57,7 +57,7 @@ pub async fn run(
     telemetry: &TelemetryGuard,
 ) -> anyhow::Result<()> {
     metrics::describe();
-    let app = App::new(&config)?;
+    let app = App::new(&config, &lifecycle)?;
     let pool = app.pool.clone();
     postgres::watch_pool(&lifecycle, pool.clone());
     serving::serve_ops(

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Person;
+use central_ids::NewIds;
 use clock::Clock;
 use ids::{ConversationId, UserId};
 use problem::{Fields, Result};
 use tokio::time::{Instant, timeout_at};
 
+use crate::domain::block::Block;
 use crate::domain::conversation::{Conversation, Pair, Standing};
 use crate::domain::group_name::GroupName;
 use crate::events::publish::Publisher;
 use crate::limits::Limits;
 use crate::metrics;
-use crate::peers::{Peers, Unreachable};
+use crate::peers::{Peers, Reach};
 use crate::problems;
+use crate::store::blocks::Blocks;
 use crate::store::conversations::{Conversations, NewGroup, View};
 
 /// People that a group may begin with, its owner not counted, and that may be added at once.
@@ -24,25 +27,47 @@ pub const MAX_AT_ONCE: usize = 100;
 
 pub struct Memberships {
     pub store: Conversations,
+    pub blocks: Blocks,
     pub publisher: Publisher,
     pub peers: Peers,
     pub limits: Arc<Limits>,
     pub clock: Clock,
+    pub new_ids: NewIds,
     /// How long a call waits for the log; then its caller gets `membership_pending`.
     pub apply_timeout: Duration,
 }
 
+/// Why somebody can't be brought into a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreachable {
+    /// There is no such person.
+    Unknown,
+    /// By a block, or because they don't want it from strangers.
+    NotAllowed,
+}
+
 impl Memberships {
-    /// Opens the one conversation of a person and another, or returns it.
+    /// Opens the one conversation of a person and another, or returns it: one that exists goes on,
+    /// whatever they allow now.
     ///
     /// # Errors
-    /// `cannot_open_with_self`, `user_unknown`, `membership_pending`.
+    /// `cannot_open_with_self`, `user_unknown`, `not_allowed`, `membership_pending`.
     pub async fn open_direct(&self, person: &Person, peer: UserId) -> Result<Conversation> {
         let pair = Pair::of(person.user, peer)?;
+        let existing = self
+            .store
+            .find_direct(pair)
+            .await
+            .map_err(|error| postgres::problem(&error))?;
+        if let Some((conversation, standing)) = existing {
+            self.settle(standing).await?;
+            return Ok(conversation);
+        }
         self.limits.new_conversation(person.user, 1).await?;
-        if let Some((_, reason)) = self.peers.unreachable(person, &[peer]).await?.first() {
+        if let Some((_, reason)) = self.unreachable(person, &[peer]).await?.first() {
             return Err(match reason {
                 Unreachable::Unknown => problems::user_unknown(),
+                Unreachable::NotAllowed => problems::not_allowed(),
             });
         }
         let (conversation, standing) = self
@@ -50,13 +75,68 @@ impl Memberships {
             .open_direct(
                 pair,
                 person.user,
-                ConversationId::generate(&self.clock),
+                ConversationId::from_uuid(self.new_ids.next().await?),
                 self.clock.unix_ms(),
             )
-            .await
-            .map_err(|error| postgres::problem(&error))?;
+            .await?;
         self.settle(standing).await?;
         Ok(conversation)
+    }
+
+    /// Those of `users` (at most 100) whom the person can't bring into a conversation.
+    ///
+    /// # Errors
+    /// When Postgres or the account service fails.
+    pub(crate) async fn unreachable(
+        &self,
+        person: &Person,
+        users: &[UserId],
+    ) -> Result<Vec<(UserId, Unreachable)>> {
+        let reach = self.peers.reach(person, users).await?;
+        let among_groups: Vec<UserId> = reach
+            .iter()
+            .filter(|(_, reach)| *reach == Reach::IfSharedGroup)
+            .map(|(user, _)| *user)
+            .collect();
+        let shared = if among_groups.is_empty() {
+            Vec::new()
+        } else {
+            self.blocks
+                .share_a_group(person.user, &among_groups)
+                .await
+                .map_err(|error| postgres::problem(&error))?
+        };
+        Ok(reach
+            .into_iter()
+            .filter_map(|(user, reach)| {
+                let reason = match reach {
+                    Reach::Allowed => None,
+                    Reach::Unknown => Some(Unreachable::Unknown),
+                    Reach::Refused => Some(Unreachable::NotAllowed),
+                    Reach::IfSharedGroup => {
+                        (!shared.contains(&user)).then_some(Unreachable::NotAllowed)
+                    }
+                };
+                Some((user, reason?))
+            })
+            .collect())
+    }
+
+    /// Makes a block, or its end, hold between two people, now and in a conversation that is opened
+    /// later. Idempotent.
+    ///
+    /// # Errors
+    /// `membership_pending`.
+    pub async fn set_block(&self, block: Block) -> Result<()> {
+        let standing = self
+            .blocks
+            .set(block)
+            .await
+            .map_err(|error| postgres::problem(&error))?;
+        match standing {
+            Some(standing) => self.settle(standing).await,
+            None => Ok(()),
+        }
     }
 
     /// Creates a group that the person owns, or returns it if the same call made it before.
@@ -84,7 +164,7 @@ impl Memberships {
             .create_group(
                 group,
                 person.user,
-                ConversationId::generate(&self.clock),
+                ConversationId::from_uuid(self.new_ids.next().await?),
                 self.clock.unix_ms(),
             )
             .await?;
@@ -99,7 +179,7 @@ impl Memberships {
         field: &str,
         users: &[UserId],
     ) -> Result<()> {
-        let unreachable = self.peers.unreachable(person, users).await?;
+        let unreachable = self.unreachable(person, users).await?;
         if unreachable.is_empty() {
             return Ok(());
         }
@@ -108,6 +188,7 @@ impl Memberships {
             if let Some((_, reason)) = unreachable.iter().find(|(other, _)| other == user) {
                 let (code, detail) = match reason {
                     Unreachable::Unknown => ("user_unknown", "There is no such person."),
+                    Unreachable::NotAllowed => ("not_allowed", problems::NOT_ALLOWED),
                 };
                 fields.refuse(format!("{field}[{index}]"), code, detail);
             }

@@ -7,8 +7,8 @@ use auth::{PeerChannel, Person};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use ids::{ConversationId, UserId};
 use problem::{Kind, Problem, Result};
-use proto::account::GetUsersRequest;
-use proto::account::account_service_client::AccountServiceClient;
+use proto::account::permission_internal_service_client::PermissionInternalServiceClient;
+use proto::account::{CheckPermissionsRequest, Permission};
 use proto::message::message_internal_service_client::MessageInternalServiceClient;
 use proto::message::{
     AwaitMembershipVersionRequest, CountMessagesRequest, GetHeadsRequest, GetSummariesRequest,
@@ -34,10 +34,14 @@ pub struct Peers {
     pub message: PeerChannel,
 }
 
-/// Why somebody can't be brought into a conversation.
+/// Whether a person may bring another into a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unreachable {
-    /// There is no such person.
+pub enum Reach {
+    Allowed,
+    Refused,
+    /// If both are in a group.
+    IfSharedGroup,
+    /// They have no account.
     Unknown,
 }
 
@@ -53,47 +57,47 @@ pub struct Counted {
 }
 
 impl Peers {
-    /// Those of `users` (at most 100, the person left aside) with whom the person can't begin a
-    /// conversation, or put them into a group.
+    /// Whom of `users` (at most 1,000, the person left aside) a person may bring into a conversation.
     ///
     /// # Errors
     /// When the account service fails.
-    pub async fn unreachable(
-        &self,
-        person: &Person,
-        users: &[UserId],
-    ) -> Result<Vec<(UserId, Unreachable)>> {
-        let unknown = self.unknown_users(person, users).await?;
-        Ok(unknown
-            .into_iter()
-            .map(|user| (user, Unreachable::Unknown))
-            .collect())
-    }
-
-    /// Those of `users` (at most 100, the person left aside) that have no account.
-    ///
-    /// # Errors
-    /// When the account service fails.
-    async fn unknown_users(&self, person: &Person, users: &[UserId]) -> Result<Vec<UserId>> {
-        let mut unknown = users.to_vec();
-        // Whose token was verified is known.
-        unknown.retain(|user| *user != person.user);
-        if unknown.is_empty() {
-            return Ok(unknown);
+    pub async fn reach(&self, person: &Person, users: &[UserId]) -> Result<Vec<(UserId, Reach)>> {
+        let mut others = users.to_vec();
+        others.retain(|user| *user != person.user);
+        if others.is_empty() {
+            return Ok(Vec::new());
         }
-        let request = GetUsersRequest {
-            user_ids: unknown.iter().map(UserId::to_string).collect(),
+        let request = CheckPermissionsRequest {
+            user_id: person.user.to_string(),
+            other_ids: others.iter().map(UserId::to_string).collect(),
         };
-        let found = AccountServiceClient::new(self.account.channel())
-            .get_users(self.account.request(request, Some(person)))
+        let answer = PermissionInternalServiceClient::new(self.account.channel())
+            .check_permissions(self.account.request(request, Some(person)))
             .await
             .map_err(|status| Problem::from_peer("account", &status))?
             .into_inner();
-        unknown.retain(|user| {
-            let text = user.to_string();
-            !found.users.iter().any(|known| known.user_id == text)
-        });
-        Ok(unknown)
+        let by_id: HashMap<&str, Permission> = answer
+            .others
+            .iter()
+            .map(|other| (other.user_id.as_str(), other.write()))
+            .collect();
+        Ok(others
+            .into_iter()
+            .map(|user| {
+                let reach = match by_id.get(user.to_string().as_str()) {
+                    None => Reach::Unknown,
+                    Some(Permission::Allowed) => Reach::Allowed,
+                    Some(Permission::IfSharedGroup) => Reach::IfSharedGroup,
+                    // What a newer version may say is no permission.
+                    Some(
+                        Permission::Refused
+                        | Permission::IfSharedConversation
+                        | Permission::Unspecified,
+                    ) => Reach::Refused,
+                };
+                (user, reach)
+            })
+            .collect())
     }
 
     /// Returns when the log has applied a version.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use problem::{Kind, Problem};
 
 use crate::domain::conversation::SamePerson;
-use crate::store::conversations::{CreateGroupError, JoinError, LeaveError, RemoveError};
+use crate::store::conversations::{
+    CreateGroupError, JoinError, LeaveError, OpenDirectError, RemoveError,
+};
 use crate::store::groups::ChangeError;
 use crate::store::invitations::{AcceptError, InviteError, MAX_OPEN};
 use crate::store::settings::SettingsError;
@@ -24,6 +26,12 @@ pub fn user_unknown() -> Problem {
     Problem::new(Kind::NotFound, "user_unknown", "There is no such person.")
 }
 
+/// The same for a block and for a setting: nobody learns that they were blocked.
+pub fn not_allowed() -> Problem {
+    Problem::new(Kind::PermissionDenied, "not_allowed", NOT_ALLOWED)
+}
+
+pub const NOT_ALLOWED: &str = "You can't reach this person.";
 pub fn group_unknown() -> Problem {
     Problem::new(
         Kind::NotFound,
@@ -90,6 +98,15 @@ impl From<SamePerson> for Problem {
             "cannot_open_with_self",
             "A one-to-one conversation needs somebody else.",
         )
+    }
+}
+
+impl From<OpenDirectError> for Problem {
+    fn from(error: OpenDirectError) -> Self {
+        match error {
+            OpenDirectError::Blocked => not_allowed(),
+            OpenDirectError::Database(error) => postgres::problem(&error),
+        }
     }
 }
 

@@ -496,16 +496,17 @@ fn a_mark_is_sent_once_a_connection_and_never_passes_the_head() {
 }
 
 #[test]
-fn a_closing_server_is_left_when_it_says_and_gets_nothing_new() {
+fn a_closing_server_is_left_when_it_says_and_used_until_then() {
     let mut bench = Bench::caught_up_at(5);
     bench.frame(server_frame::Frame::Closing(Closing {
         reconnect_after_ms: 700,
         reason: "draining".into(),
     }));
-    assert_eq!(sends(&bench.submit(1)), []);
+    assert_eq!(sends(&bench.submit(1)).len(), 1);
     assert_eq!(bench.wait_until(bench.now + 699), []);
     let out = bench.wait_until(bench.now + 1);
     assert!(out.contains(&Action::Connect { fresh_token: false }));
+    assert_eq!(sends(&bench.connect()).len(), 1, "it wasn't answered");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The whole suite, from outside.
 
 #[cfg(test)]
+mod blocks;
+#[cfg(test)]
 mod chat;
 #[cfg(test)]
 mod faults;
@@ -11,8 +13,14 @@ mod operations;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod presence;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod rolling;
+#[cfg(test)]
 mod steady_chat;
+#[cfg(test)]
+mod throttling;
 #[cfg(test)]
 mod traces;

@@ -13,7 +13,11 @@ use tonic::metadata::MetadataValue;
 
 use crate::people::{PATIENCE, Stage, history, next, stage, text};
 
-async fn say(person: &Client, conversation: ConversationId, words: &str) -> client::Result<u64> {
+pub async fn say(
+    person: &Client,
+    conversation: ConversationId,
+    words: &str,
+) -> client::Result<u64> {
     person
         .send_message(
             conversation,
@@ -24,7 +28,7 @@ async fn say(person: &Client, conversation: ConversationId, words: &str) -> clie
         .map(|accepted| accepted.number)
 }
 
-fn code<T: std::fmt::Debug>(result: client::Result<T>) -> String {
+pub fn code<T: std::fmt::Debug>(result: client::Result<T>) -> String {
     result
         .expect_err("it is refused")
         .code()
@@ -32,7 +36,7 @@ fn code<T: std::fmt::Debug>(result: client::Result<T>) -> String {
         .to_owned()
 }
 
-fn with_token<T>(body: T, person: &Client) -> tonic::Request<T> {
+pub fn with_token<T>(body: T, person: &Client) -> tonic::Request<T> {
     let mut request = tonic::Request::new(body);
     let bearer = format!("Bearer {}", person.credentials().access_token);
     request
@@ -41,7 +45,7 @@ fn with_token<T>(body: T, person: &Client) -> tonic::Request<T> {
     request
 }
 
-fn grpc_code(status: &tonic::Status) -> &str {
+pub fn grpc_code(status: &tonic::Status) -> &str {
     status
         .metadata()
         .get("x-parlance-code")

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use client::wire::Entry;
-use client::{Client, Draft, Format, Session, SessionOptions, Update};
+use client::{Client, ConnectionState, Draft, Format, Session, SessionOptions, Update};
 use ids::{ClientMessageId, ConversationId};
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -20,6 +20,10 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Default)]
 struct Screen {
     shown: Vec<Entry>,
+    /// When each of `shown` was shown.
+    shown_at: Vec<Instant>,
+    /// Connections that were lost or left.
+    disconnects: usize,
     acknowledged: HashMap<ClientMessageId, (u64, Instant)>,
     refused: Vec<String>,
     resets: usize,
@@ -43,7 +47,11 @@ fn device(
     let session = Session::start_with(person, options, move |update| {
         let mut screen = seen.lock().unwrap();
         match update {
-            Update::Shown { entry, .. } => screen.shown.push(entry),
+            Update::Shown { entry, .. } => {
+                screen.shown.push(entry);
+                screen.shown_at.push(Instant::now());
+            }
+            Update::Connection(ConnectionState::Waiting { .. }) => screen.disconnects += 1,
             Update::Acknowledged {
                 client_message_id,
                 number,
@@ -70,6 +78,18 @@ pub struct Outcome {
     pub acknowledged: usize,
     /// From sending a message to its acknowledgement, the longest.
     pub longest: Duration,
+    /// From sending each message to its being on Ben's screen, ascending.
+    pub deliveries: Vec<Duration>,
+    /// Of the device that lost the most connections.
+    pub disconnects: usize,
+}
+
+impl Outcome {
+    /// What this share of the deliveries took at most.
+    pub fn delivered_within(&self, share: f64) -> Duration {
+        let last = self.deliveries.len() - 1;
+        self.deliveries[(last as f64 * share).ceil() as usize]
+    }
 }
 
 /// Ada writes to Ben [`RATE`] messages a second for `duration` while `fault` happens. Afterwards every
@@ -180,8 +200,23 @@ pub async fn steady_chat(
         .await
         .unwrap();
     assert_eq!(state.unread_count, 0);
+    let mut deliveries: Vec<Duration> = {
+        let screen = bens.lock().unwrap();
+        let seen = screen.shown.iter().zip(&screen.shown_at);
+        let words = seen.filter_map(|(entry, at)| Some((text(entry)?, at)));
+        words
+            .map(|(words, at)| {
+                let number: u32 = words["message ".len()..].parse().unwrap();
+                at.saturating_duration_since(sent[&number].1)
+            })
+            .collect()
+    };
+    deliveries.sort_unstable();
+    let disconnects = [&adas, &adas_other, &bens].map(|screen| screen.lock().unwrap().disconnects);
     Outcome {
         acknowledged: sent.len(),
         longest,
+        deliveries,
+        disconnects: disconnects.into_iter().max().unwrap_or_default(),
     }
 }

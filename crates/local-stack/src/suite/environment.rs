@@ -9,6 +9,7 @@ use super::data::Identity;
 use super::links::{Link, name_of};
 use super::{Addresses, Service, ServicePorts, ServiceSpec};
 use crate::servers::{Kafka, LocalAws, Postgres, Redis};
+use crate::throttle::Throttle;
 
 pub(super) const SERVICES: [&str; 5] = [
     "account",
@@ -30,6 +31,7 @@ pub(super) struct Plan<'a> {
     pub redis: &'a Redis,
     pub postgres: &'a Postgres,
     pub local_aws: &'a LocalAws,
+    pub throttle: Option<&'a Throttle>,
     pub addresses: &'a Addresses,
     pub identities: &'a BTreeMap<&'static str, Identity>,
     /// Ways that go through a relay; the others are direct.
@@ -120,6 +122,7 @@ impl Plan<'_> {
         settings.set("identity__trusted", self.trusted_by(program));
 
         let peers: &[&str] = match program {
+            "account" => &["conversation"],
             "conversation" => &["account", "message"],
             "chat-gateway" => &["account", "conversation", "message"],
             "file-upload" => &["conversation"],
@@ -156,10 +159,9 @@ impl Plan<'_> {
             }
             "message" => {
                 settings.set("message__ordinal", ordinal);
-                settings.set(
-                    "aws__dynamodb_endpoint",
-                    by("dynamodb", self.local_aws.dynamodb_url()),
-                );
+                let direct = || by("dynamodb", self.local_aws.dynamodb_url());
+                let dynamodb = self.throttle.map_or_else(direct, Throttle::url);
+                settings.set("aws__dynamodb_endpoint", dynamodb);
             }
             "file-upload" => settings.set("aws__s3_endpoint", self.local_aws.s3_url()),
             "chat-gateway" => settings.set("gateway__ordinal", ordinal),

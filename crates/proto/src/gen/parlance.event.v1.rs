@@ -285,7 +285,7 @@ pub struct Delivery {
     /// The waiter that this resolves, if it is of this boot.
     #[prost(message, optional, tag = "2")]
     pub origin: ::core::option::Option<Origin>,
-    #[prost(oneof = "delivery::Event", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "delivery::Event", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21")]
     pub event: ::core::option::Option<delivery::Event>,
 }
 /// Nested message and enum types in `Delivery`.
@@ -313,7 +313,21 @@ pub mod delivery {
         Hidden(super::super::super::socket::v1::Hidden),
         #[prost(message, tag = "11")]
         SettingsChanged(super::super::super::socket::v1::SettingsChanged),
+        /// From another gateway: a hint that is stored nowhere.
+        #[prost(message, tag = "20")]
+        Typing(super::super::super::socket::v1::MemberTyping),
+        /// From another gateway, to those that watch somebody.
+        #[prost(message, tag = "21")]
+        PresenceChanged(super::PresenceChanged),
     }
+}
+/// How these people stand may have changed: look at their leases in Redis. Says nothing of how, so it may come
+/// late, twice or in any order.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PresenceChanged {
+    /// 16 bytes each, one after the other.
+    #[prost(bytes = "vec", tag = "1")]
+    pub users: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResyncAll {

@@ -20,6 +20,31 @@ pub struct DisconnectResponse {
     #[prost(uint32, tag = "1")]
     pub closed_sockets: u32,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPresenceRequest {
+    #[prost(string, repeated, tag = "1")]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetPresenceResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub presences: ::prost::alloc::vec::Vec<super::super::socket::v1::Presence>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListOnlineRequest {
+    /// `next_page_token` of the page before; empty: the first page.
+    #[prost(string, tag = "1")]
+    pub page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListOnlineResponse {
+    /// A page looks at 500 people; it may be empty though there are more.
+    #[prost(string, repeated, tag = "1")]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
 /// Generated client implementations.
 pub mod gateway_service_client {
     #![allow(
@@ -142,6 +167,62 @@ pub mod gateway_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// How people stand, in the order asked for; `hidden` unless the caller shares a conversation with them and
+        /// they let it be seen. At most 100. UNAVAILABLE while Redis is away.
+        pub async fn get_presence(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetPresenceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPresenceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.gateway.v1.GatewayService/GetPresence",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("parlance.gateway.v1.GatewayService", "GetPresence"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Who is online of those whose presence the caller may see, ordered by user id. UNAVAILABLE while Redis is
+        /// away.
+        pub async fn list_online(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListOnlineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOnlineResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.gateway.v1.GatewayService/ListOnline",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("parlance.gateway.v1.GatewayService", "ListOnline"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -163,6 +244,24 @@ pub mod gateway_service_server {
             request: tonic::Request<super::ListMyConnectionsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListMyConnectionsResponse>,
+            tonic::Status,
+        >;
+        /// How people stand, in the order asked for; `hidden` unless the caller shares a conversation with them and
+        /// they let it be seen. At most 100. UNAVAILABLE while Redis is away.
+        async fn get_presence(
+            &self,
+            request: tonic::Request<super::GetPresenceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPresenceResponse>,
+            tonic::Status,
+        >;
+        /// Who is online of those whose presence the caller may see, ordered by user id. UNAVAILABLE while Redis is
+        /// away.
+        async fn list_online(
+            &self,
+            request: tonic::Request<super::ListOnlineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOnlineResponse>,
             tonic::Status,
         >;
     }
@@ -274,6 +373,96 @@ pub mod gateway_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListMyConnectionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.gateway.v1.GatewayService/GetPresence" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetPresenceSvc<T: GatewayService>(pub Arc<T>);
+                    impl<
+                        T: GatewayService,
+                    > tonic::server::UnaryService<super::GetPresenceRequest>
+                    for GetPresenceSvc<T> {
+                        type Response = super::GetPresenceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetPresenceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GatewayService>::get_presence(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetPresenceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.gateway.v1.GatewayService/ListOnline" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListOnlineSvc<T: GatewayService>(pub Arc<T>);
+                    impl<
+                        T: GatewayService,
+                    > tonic::server::UnaryService<super::ListOnlineRequest>
+                    for ListOnlineSvc<T> {
+                        type Response = super::ListOnlineResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListOnlineRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GatewayService>::list_online(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListOnlineSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -3,7 +3,7 @@
 #[serde(default)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ClientFrame {
-    #[prost(oneof = "client_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "client_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 20, 21")]
     pub frame: ::core::option::Option<client_frame::Frame>,
 }
 /// Nested message and enum types in `ClientFrame`.
@@ -28,6 +28,10 @@ pub mod client_frame {
         MarkUnread(super::MarkUnread),
         #[prost(message, tag = "8")]
         Hide(super::Hide),
+        #[prost(message, tag = "20")]
+        Typing(super::Typing),
+        #[prost(message, tag = "21")]
+        WatchPresence(super::WatchPresence),
     }
 }
 /// Opens a session, or renews the token of the open one (a later `hello` with a token of the same person).
@@ -206,13 +210,40 @@ pub struct Hide {
 #[serde(default)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Ping {}
+/// The sender types in a conversation, or no longer does. A hint: it is neither numbered nor stored nor
+/// answered, unless by an `error`. Say `started` with the first key and again every 3 seconds while typing
+/// goes on, `stopped` when the draft was left. A message that is sent ends it by itself. Nothing is told in
+/// conversations of more than 100 members.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Typing {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub conversation_id: ::prost::alloc::string::String,
+    /// `started` or `stopped`.
+    #[prost(string, tag = "2")]
+    #[schema(required = true)]
+    pub state: ::prost::alloc::string::String,
+}
+/// Names the people whose presence this socket shows, instead of those it named before; none: nobody. Each is
+/// answered by a `presence` now, and by another at each change. A new socket watches nobody.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchPresence {
+    /// At most 100.
+    #[prost(string, repeated, tag = "1")]
+    #[schema(required = true)]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ServerFrame {
     #[prost(
         oneof = "server_frame::Frame",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21"
     )]
     pub frame: ::core::option::Option<server_frame::Frame>,
 }
@@ -248,6 +279,10 @@ pub mod server_frame {
         Hidden(super::Hidden),
         #[prost(message, tag = "13")]
         SettingsChanged(super::SettingsChanged),
+        #[prost(message, tag = "20")]
+        Typing(super::MemberTyping),
+        #[prost(message, tag = "21")]
+        Presence(super::Presence),
     }
 }
 /// The answer to the first `hello`: the session is registered, so what is stored from now on arrives here.
@@ -728,7 +763,7 @@ pub struct Resync {
     #[schema(required = true)]
     pub reason: ::prost::alloc::string::String,
 }
-/// The server is about to close; come back after the given time.
+/// The server is about to stop. Go on as before for the given time, then leave and connect again.
 #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -739,4 +774,41 @@ pub struct Closing {
     #[prost(string, tag = "2")]
     #[schema(required = true)]
     pub reason: ::prost::alloc::string::String,
+}
+/// Another member types, or no longer does. A hint: not in the count of heartbeats, and it may be missing.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MemberTyping {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    #[schema(required = true)]
+    pub user_id: ::prost::alloc::string::String,
+    /// `started` or `stopped`.
+    #[prost(string, tag = "3")]
+    #[schema(required = true)]
+    pub state: ::prost::alloc::string::String,
+    /// How long to show it unless it is said again; 0 with `stopped`. A message of that member ends it, too.
+    #[prost(uint32, tag = "4")]
+    #[schema(required = true)]
+    pub expires_in_ms: u32,
+}
+/// How somebody that this socket watches stands now. Not in the count of heartbeats.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Presence {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub user_id: ::prost::alloc::string::String,
+    /// `online`: connected with any device. `offline`. `hidden`: not for the watcher to see, or no such person.
+    #[prost(string, tag = "2")]
+    #[schema(required = true)]
+    pub state: ::prost::alloc::string::String,
+    /// When an offline person was last connected, by the server's clock; 0: not known, online or hidden.
+    #[prost(int64, tag = "3")]
+    #[schema(required = true)]
+    pub last_seen_unix_ms: i64,
 }

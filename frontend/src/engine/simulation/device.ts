@@ -57,8 +57,10 @@ export function startDevice(
 
 /** What a screen would show: every conversation, what is held of it, and the outbox. */
 export async function screenOf(engine: Engine) {
-  const { conversations, entries, outbox } = engine.database;
+  const { conversations, entries, hidden, outbox } = engine.database;
   const lines = await conversations.orderBy('conversation_id').toArray();
+  const hiddenRows = await hidden.toArray();
+  const hiddenKeys = new Set(hiddenRows.map((row) => `${row.conversation_id} ${row.number}`));
   return {
     conversations: await Promise.all(
       lines.map(async (line) => ({
@@ -66,11 +68,13 @@ export async function screenOf(engine: Engine) {
         name: line.name,
         member: line.member,
         unread: unreadCount(line),
+        isMarkedUnread: line.state.marked_unread,
         last: line.last_entry,
         activity_ms: line.activity_ms,
         entries: await entries
           .where('[conversation_id+number]')
           .between([line.conversation_id, 0], [line.conversation_id, Number.POSITIVE_INFINITY])
+          .filter((entry) => !hiddenKeys.has(`${entry.conversation_id} ${entry.number}`))
           .toArray(),
       })),
     ),

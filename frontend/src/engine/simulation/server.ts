@@ -2,6 +2,9 @@
  * A server in memory that keeps the promises of the socket contract and no more: the store is exact,
  * while what goes out on a socket may be lost, doubled or late.
  */
+import type { ConversationSettings } from '../conversation';
+import type { MemberMarks } from '../database';
+import { takeIn, targetOf } from '../message-changes';
 import {
   type ConversationLine,
   type EngineApi,
@@ -10,7 +13,15 @@ import {
   type OpenSocket,
   type SocketEvents,
 } from '../ports';
-import type { ClientFrame, ConversationState, Entry, Send, ServerFrame } from '../wire';
+import type {
+  Change,
+  ClientFrame,
+  ConversationState,
+  Entry,
+  Message,
+  Send,
+  ServerFrame,
+} from '../wire';
 import { isCounted } from '../wire';
 
 export interface Faults {
@@ -37,9 +48,19 @@ const HEARTBEAT_MS = 25;
 interface Log {
   entries: Entry[];
   members: string[];
-  read: Map<string, number>;
+  readers: Map<string, Reader>;
   byClientId: Map<string, Entry>;
   changedAt: number;
+}
+
+/** What the server keeps of one member of a conversation. */
+interface Reader {
+  read: number;
+  delivered: number;
+  hidden: number[];
+  isMarkedUnread: boolean;
+  version: number;
+  settings: ConversationSettings;
 }
 
 class ServerSocket {
@@ -85,7 +106,7 @@ class ServerSocket {
 export class SimulatedServer {
   faults: Faults = NO_FAULTS;
   readonly sockets = new Set<ServerSocket>();
-  readonly sends: Send[] = [];
+  readonly sends: (Send | Change)[] = [];
   /** The index of changes may be lost: then nothing can be continued. */
   indexBegins = 0;
   /** Refuses for good, by text. */
@@ -105,7 +126,7 @@ export class SimulatedServer {
     this.#logs.set(conversationId, {
       entries: [],
       members,
-      read: new Map(),
+      readers: new Map(),
       byClientId: new Map(),
       changedAt: this.#time,
     });
@@ -129,43 +150,120 @@ export class SimulatedServer {
     log.changedAt = this.#time;
     this.#deliver(log.members, { entry });
     if (change.message) this.#deliver([actor_id], { state: this.state(conversationId, actor_id) });
-    return entry;
+    return structuredClone(entry);
+  }
+
+  reader(conversationId: string, userId: string): Reader {
+    const { readers } = this.log(conversationId);
+    const known = readers.get(userId) ?? {
+      read: 0,
+      delivered: 0,
+      hidden: [],
+      isMarkedUnread: false,
+      version: 0,
+      settings: { version: 0, mute: 'off', archived: false },
+    };
+    readers.set(userId, known);
+    return known;
+  }
+
+  /** Messages as they are now, the rest as it came. */
+  entryNow(conversationId: string, number: number): Entry | undefined {
+    const { entries } = this.log(conversationId);
+    const entry = entries[number - 1];
+    if (!entry?.message) return entry;
+    const changes = entries.filter((other) => targetOf(other) === number);
+    return { ...entry, message: changes.reduce(takeIn, entry.message) };
   }
 
   say(conversationId: string, actor: string, text: string): Entry {
     const id = `said-${this.#time}`;
     return this.append(conversationId, actor, {
-      message: {
-        message_id: id,
-        client_message_id: id,
-        text,
-        attachment_ids: [],
-        reply_to_number: 0,
-      },
+      message: newMessage({ message_id: id, client_message_id: id, text }),
     });
   }
 
   markRead(conversationId: string, userId: string, number: number): void {
     const log = this.log(conversationId);
     const head = log.entries.at(-1)?.number ?? 0;
-    log.read.set(userId, Math.max(log.read.get(userId) ?? 0, Math.min(number, head)));
+    const reader = this.reader(conversationId, userId);
+    reader.isMarkedUnread &&= number < reader.read;
+    reader.read = Math.max(reader.read, Math.min(number, head));
+    reader.delivered = Math.max(reader.delivered, reader.read);
+    this.#readerMoved(conversationId, userId);
+  }
+
+  markDelivered(conversationId: string, userId: string, number: number): void {
+    const reader = this.reader(conversationId, userId);
+    const head = this.log(conversationId).entries.at(-1)?.number ?? 0;
+    if (Math.min(number, head) <= reader.delivered) return;
+    reader.delivered = Math.min(number, head);
+    this.#readerMoved(conversationId, userId);
+  }
+
+  markUnread(conversationId: string, userId: string): ConversationState {
+    this.reader(conversationId, userId).isMarkedUnread = true;
+    this.#readerMoved(conversationId, userId);
+    return this.state(conversationId, userId);
+  }
+
+  hide(conversationId: string, userId: string, number: number): ConversationState {
+    const { hidden } = this.reader(conversationId, userId);
+    if (!this.log(conversationId).entries[number - 1]) throw new NotAllowed('entry_unknown');
+    if (!hidden.includes(number)) {
+      hidden.push(number);
+      const frame = { conversation_id: conversationId, number, hidden_count: hidden.length };
+      this.#deliver([userId], { hidden: frame });
+      this.#readerMoved(conversationId, userId);
+    }
+    return this.state(conversationId, userId);
+  }
+
+  changeSettings(conversation_id: string, userId: string, change: Partial<ConversationSettings>) {
+    const reader = this.reader(conversation_id, userId);
+    const version = reader.settings.version + 1;
+    reader.settings = { ...reader.settings, ...change, version };
+    this.#deliver([userId], { settings_changed: { conversation_id, version } });
+  }
+
+  #readerMoved(conversation_id: string, user_id: string): void {
+    const log = this.log(conversation_id);
+    const reader = this.reader(conversation_id, user_id);
+    reader.version += 1;
     this.#time += 1;
     log.changedAt = this.#time;
-    this.#deliver([userId], { state: this.state(conversationId, userId) });
+    this.#deliver([user_id], { state: this.state(conversation_id, user_id) });
+    const receipt = {
+      conversation_id,
+      user_id,
+      delivered_number: reader.delivered,
+      read_number: reader.read,
+      time_unix_ms: this.#time,
+    };
+    const others = log.members.filter((member) => member !== user_id);
+    this.#deliver(others, { receipt });
   }
 
   state(conversation_id: string, userId: string): ConversationState {
     const log = this.log(conversation_id);
     const head = log.entries.at(-1);
-    const read_number = log.read.get(userId) ?? 0;
+    const reader = this.reader(conversation_id, userId);
+    const read_number = reader.read;
+    const counts = (entry: Entry) =>
+      this.entryNow(conversation_id, entry.number)?.message?.deleted === false &&
+      entry.number > read_number &&
+      entry.actor_id !== userId &&
+      !reader.hidden.includes(entry.number);
     return {
       conversation_id,
       head_number: head?.number ?? 0,
       head_countable_total: head?.countable_total ?? 0,
       read_number,
-      unread_count: log.entries.filter(
-        (entry) => entry.message && entry.number > read_number && entry.actor_id !== userId,
-      ).length,
+      unread_count: log.entries.filter(counts).length,
+      counts_from_number: read_number,
+      marked_unread: reader.isMarkedUnread,
+      hidden_count: reader.hidden.length,
+      marks_version: reader.version,
     };
   }
 
@@ -218,6 +316,11 @@ export class SimulatedServer {
       getConversation: (id) => request(() => this.#line(id, this.log(id), userId).conversation),
       listEntries: (id, position, limit) =>
         request(() => this.#page(id, userId, position, Math.min(limit, 7))),
+      getSettings: (id) => request(() => this.reader(id, userId).settings),
+      listHidden: (id) => request(() => [...this.reader(id, userId).hidden]),
+      listMarks: (id) => request(() => this.#marks(id)),
+      markUnread: (id) => request(() => this.markUnread(id, userId)),
+      hide: (id, number) => request(() => this.hide(id, userId, number)),
       getUsers: (ids) =>
         request(() => ids.map((user_id) => ({ user_id, handle: user_id, display_name: user_id }))),
     };
@@ -229,21 +332,43 @@ export class SimulatedServer {
     return {
       conversation: { conversation_id: id, kind: 'group', name: id, created_at },
       state: this.state(id, userId),
-      last_entry: log.entries.at(-1),
+      last_entry: this.#lastEntry(id, log, userId),
+      settings: this.reader(id, userId).settings,
     };
   }
 
+  #lastEntry(id: string, log: Log, userId: string): Entry | undefined {
+    const { hidden } = this.reader(id, userId);
+    const last = log.entries.findLast(
+      (entry) => targetOf(entry) === undefined && !hidden.includes(entry.number),
+    );
+    return last && this.entryNow(id, last.number);
+  }
+
+  #marks(conversation_id: string): MemberMarks[] {
+    return [...this.log(conversation_id).readers].map(([user_id, reader]) => ({
+      conversation_id,
+      user_id,
+      delivered_number: reader.delivered,
+      read_number: reader.read,
+    }));
+  }
+
   #page(id: string, userId: string, position: EntriesPosition, limit: number) {
-    const { entries } = this.log(id);
+    const entries = this.log(id).entries.map((entry) => this.entryNow(id, entry.number) ?? entry);
+    const { hidden } = this.reader(id, userId);
+    const isSeen = (entry: Entry) => !hidden.includes(entry.number);
     const state = this.state(id, userId);
     if ('after' in position) {
       const page = entries.slice(position.after, position.after + limit);
       const covered_to = page.at(-1)?.number ?? position.after;
-      return { entries: page, covered_from: position.after + 1, covered_to, state };
+      const from = position.after + 1;
+      return { entries: page.filter(isSeen), covered_from: from, covered_to, state };
     }
     const to = Math.min(position.before - 1, entries.length);
     const page = entries.slice(Math.max(0, to - limit), to);
-    return { entries: page, covered_from: page[0]?.number ?? 1, covered_to: to, state };
+    const covered_from = page[0]?.number ?? 1;
+    return { entries: page.filter(isSeen), covered_from, covered_to: to, state };
   }
 
   #deliver(users: string[], frame: ServerFrame): void {
@@ -256,8 +381,14 @@ export class SimulatedServer {
     if (!socket.open) return;
     if ('hello' in frame) this.#hello(socket, frame.hello);
     else if ('send' in frame) this.#send(socket, frame.send);
+    else if ('change' in frame) this.#send(socket, frame.change);
     else if ('ping' in frame) this.#heartbeat(socket);
-    else this.markRead(frame.mark_read.conversation_id, socket.userId, frame.mark_read.number);
+    else if ('mark_read' in frame) {
+      this.markRead(frame.mark_read.conversation_id, socket.userId, frame.mark_read.number);
+    } else if ('mark_delivered' in frame) {
+      const { conversation_id, number } = frame.mark_delivered;
+      this.markDelivered(conversation_id, socket.userId, number);
+    }
   }
 
   #hello(socket: ServerSocket, hello: { access_token: string; cursor: string }): void {
@@ -293,7 +424,7 @@ export class SimulatedServer {
     });
   }
 
-  #send(socket: ServerSocket, send: Send): void {
+  #send(socket: ServerSocket, send: Send | Change): void {
     this.sends.push(send);
     const { conversation_id, client_message_id } = send;
     const refuse = (code: string, retry: boolean) =>
@@ -318,19 +449,57 @@ export class SimulatedServer {
     const stored = log.byClientId.get(client_message_id);
     if (stored) {
       const { number, time_unix_ms } = stored;
-      const message_id = stored.message?.message_id ?? '';
+      const message_id = stored.message?.message_id ?? client_message_id;
       socket.push({
         accepted: { conversation_id, client_message_id, message_id, number, time_unix_ms },
       });
-    } else if (send.text === this.refuseText) {
-      refuse('text_too_long', false);
-    } else {
+    } else if ('text' in send) {
+      if (send.text === this.refuseText) {
+        refuse('text_too_long', false);
+        return;
+      }
       const { text, attachment_ids, reply_to_number } = send;
       const message_id = `message-${client_message_id}`;
+      const message = newMessage({ message_id, client_message_id, text });
       const entry = this.append(conversation_id, socket.userId, {
-        message: { message_id, client_message_id, text, attachment_ids, reply_to_number },
+        message: { ...message, attachment_ids, reply_to_number },
       });
       log.byClientId.set(client_message_id, entry);
+    } else {
+      const target = this.entryNow(conversation_id, send.number);
+      if (!target?.message) refuse('target_unknown', false);
+      else if (target.message.deleted) refuse('target_deleted', false);
+      else {
+        const change = changeOf(send, target.actor_id);
+        const entry = this.append(conversation_id, socket.userId, change);
+        log.byClientId.set(client_message_id, entry);
+      }
     }
   }
+}
+
+function newMessage(part: Pick<Message, 'message_id' | 'client_message_id' | 'text'>): Message {
+  return {
+    ...part,
+    attachment_ids: [],
+    reply_to_number: 0,
+    changed_number: 0,
+    edited_time_unix_ms: 0,
+    deleted: false,
+    reactions: [],
+  };
+}
+
+function changeOf(change: Change, author_id: string): Partial<Entry> {
+  const { client_message_id, number } = change;
+  if ('edit' in change) return { edited: { client_message_id, number, text: change.edit.text } };
+  if ('delete' in change) return { deleted: { client_message_id, number, author_id } };
+  const { react } = change;
+  return {
+    reacted: {
+      client_message_id,
+      number,
+      ...('add' in react ? { added: react.add } : { removed: react.remove }),
+    },
+  };
 }

@@ -1,6 +1,7 @@
 import { useLiveQuery } from 'dexie-react-hooks';
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import type { EngineStatus } from '@/engine/engine';
+import { t } from '@/shared/i18n/i18n';
 import { useSignedIn } from '@/shared/session/context';
 
 /** Says what is true: whether what is shown is all there is, and whether anything is still to be sent. */
@@ -12,6 +13,11 @@ export function ConnectionLine() {
   );
   const waiting =
     useLiveQuery(() => engine.database.outbox.where({ status: 'waiting' }).count(), [engine]) ?? 0;
+  const behind =
+    useLiveQuery(async () => {
+      const lines = await engine.database.conversations.where({ behind: 1 }).toArray();
+      return lines.reduce((sum, line) => sum + Math.max(0, line.heard_of - line.top.number), 0);
+    }, [engine]) ?? 0;
   const nowMs = useSecond(status.kind === 'waiting');
   const colour = {
     connected: 'bg-good',
@@ -28,30 +34,42 @@ export function ConnectionLine() {
       data-connection={status.kind}
     >
       <span className={`size-2 shrink-0 rounded-full ${colour}`} />
-      <span className="truncate">{connectionText(status, waiting, nowMs)}</span>
+      <span className="truncate">{connectionText(status, { waiting, behind }, nowMs)}</span>
     </p>
   );
 }
 
-export function connectionText(status: EngineStatus, waiting: number, nowMs: number): string {
-  const outbox = waiting === 1 ? '1 message' : `${waiting} messages`;
-  const held = waiting === 0 ? '' : ` — ${outbox} in the outbox`;
-  switch (status.kind) {
-    case 'connected':
-      return waiting === 0 ? 'Connected' : `Sending ${outbox}…`;
-    case 'catching-up':
-      return `Catching up…${held}`;
-    case 'connecting':
-      return `Connecting…${held}`;
-    case 'offline':
-      return `Waiting for the network${held}`;
-    case 'waiting': {
-      const seconds = Math.max(1, Math.ceil((status.retryAtMs - nowMs) / 1_000));
-      return `No connection, trying again in ${seconds} s${held}`;
+export function connectionText(
+  status: EngineStatus,
+  /** Messages to send, and entries that are known to be missing. */
+  counts: { waiting: number; behind: number },
+  nowMs: number,
+): string {
+  const { waiting, behind } = counts;
+  const said = () => {
+    switch (status.kind) {
+      case 'connected':
+        return waiting === 0
+          ? t('connection.connected')
+          : t('connection.sending', { count: waiting });
+      case 'catching-up':
+        return t('connection.catchingUp', { count: behind });
+      case 'connecting':
+        return t('connection.connecting');
+      case 'offline':
+        return t('connection.offline');
+      case 'waiting': {
+        const seconds = Math.max(1, Math.ceil((status.retryAtMs - nowMs) / 1_000));
+        return t('connection.waiting', { seconds });
+      }
+      case 'signed-out':
+        return t('connection.signedOut');
     }
-    case 'signed-out':
-      return 'Signed out';
-  }
+  };
+  const isSaidAlready = status.kind === 'connected' || status.kind === 'signed-out';
+  return waiting === 0 || isSaidAlready
+    ? said()
+    : t('connection.withOutbox', { said: said(), count: waiting });
 }
 
 /** The time, each second, while somebody wants it. */

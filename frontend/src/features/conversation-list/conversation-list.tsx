@@ -1,13 +1,18 @@
 import { Link } from '@tanstack/react-router';
 import { useLiveQuery } from 'dexie-react-hooks';
-import { useMemo, useState } from 'react';
-import { type ConversationRecord, unreadCount } from '@/engine/conversation';
+import { type KeyboardEvent, useMemo, useState } from 'react';
+import { type ConversationRecord, isMuted, unreadCount } from '@/engine/conversation';
+import { t } from '@/shared/i18n/i18n';
 import { type People, titleOf, usePeople } from '@/shared/people/names';
+import { pictureUrlOf, useFileUrl } from '@/shared/people/picture';
+import { useOnline, useTyping } from '@/shared/people/presence';
 import { useSignedIn } from '@/shared/session/context';
 import { Avatar } from '@/shared/ui/avatar';
-import { SearchIcon } from '@/shared/ui/icons';
+import { Choice } from '@/shared/ui/choice';
+import { BellOffIcon, PinIcon, SearchIcon } from '@/shared/ui/icons';
 import { shortTime } from '@/shared/ui/time';
 import { useNow } from '@/shared/ui/use-now';
+import { LineMenu } from './line-menu';
 import { previewOf } from './preview';
 
 interface Line {
@@ -16,11 +21,18 @@ interface Line {
   preview: string;
   draft: string | undefined;
   unread: number;
+  pictureUrl: string | undefined;
+  isOnline: boolean;
 }
+
+const WATCHED = 50;
+
+type Filter = 'all' | 'unread' | 'groups' | 'archived';
 
 export function ConversationList() {
   const { engine, user } = useSignedIn();
   const [search, setSearch] = useState('');
+  const [filter, setFilter] = useState<Filter>('all');
   const conversations = useLiveQuery(
     () =>
       engine.database.conversations
@@ -40,59 +52,121 @@ export function ConversationList() {
     return new Map(rows.map((row) => [row.conversation_id, row.text]));
   }, [engine]);
   const people = usePeople(useMemo(() => peopleOf(conversations ?? []), [conversations]));
+  const isOnline = useOnline(useMemo(() => peersOf(conversations ?? []), [conversations]));
   if (!conversations || (conversations.length === 0 && !isLoaded)) return <Skeleton />;
   const lines = conversations.map((conversation) =>
-    toLine(conversation, people, user.user_id, drafts),
+    toLine(conversation, people, user.user_id, drafts, isOnline),
   );
   const wanted = search.trim().toLocaleLowerCase();
-  const found = lines.filter((line) => line.title.toLocaleLowerCase().includes(wanted));
+  const found = lines
+    .filter((line) => passes(line, filter) && line.title.toLocaleLowerCase().includes(wanted))
+    .sort((a, b) => pinOf(a) - pinOf(b));
   return (
-    <>
-      <div className="px-3 pb-2">
+    // biome-ignore lint/a11y/noStaticElementInteractions: its links take the focus, it only hears their keys
+    <div className="flex min-h-0 flex-1 flex-col" onKeyDown={moveInList}>
+      <div className="grid gap-2 px-3 pb-2">
         <label className="flex items-center gap-2 rounded-xl bg-raised px-3 py-2 text-soft focus-within:ring-2 focus-within:ring-accent/40">
-          <SearchIcon className="size-4" />
+          <SearchIcon className="size-4 shrink-0" />
           <input
             type="search"
+            data-shortcut="search"
             value={search}
             onChange={(event) => setSearch(event.target.value)}
-            placeholder="Search"
-            aria-label="Search conversations"
+            placeholder={t('list.search')}
+            aria-label={t('list.searchLabel')}
             className="w-full bg-transparent text-ink outline-none placeholder:text-soft"
           />
         </label>
+        <Choice
+          name="filter"
+          legend={t('list.filter')}
+          options={[
+            ['all', t('list.all')],
+            ['unread', t('list.unread')],
+            ['groups', t('list.groups')],
+            ['archived', t('list.archived')],
+          ]}
+          value={filter}
+          onChange={setFilter}
+        />
       </div>
-      <nav aria-label="Conversations" className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
+      <nav aria-label={t('nav.conversations')} className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
         {found.length === 0 ? (
           <p className="px-4 py-10 text-center text-soft">
-            {lines.length === 0
-              ? 'No conversations yet. Start one with the pencil above.'
-              : 'Nothing found.'}
+            {lines.length === 0 ? t('list.empty') : t('list.nothingFound')}
           </p>
         ) : (
           <ul className="flex flex-col gap-0.5">
             {found.map((line) => (
-              <li key={line.conversation.conversation_id}>
+              <li key={line.conversation.conversation_id} className="group/line relative">
                 <ConversationLink line={line} />
+                <LineMenu conversation={line.conversation} unread={line.unread} />
               </li>
             ))}
           </ul>
         )}
       </nav>
-    </>
+    </div>
   );
+}
+
+function passes(line: Line, filter: Filter): boolean {
+  const { archived } = line.conversation.settings;
+  switch (filter) {
+    case 'all':
+      return !archived;
+    case 'unread':
+      return !archived && (line.unread > 0 || line.conversation.state.marked_unread);
+    case 'groups':
+      return !archived && line.conversation.kind === 'group';
+    case 'archived':
+      return archived;
+  }
+}
+
+/** Pinned ones stand above the others, in their own order; the others stay as they are. */
+function pinOf({ conversation }: Line): number {
+  return conversation.settings.pin_position ?? Number.MAX_SAFE_INTEGER;
+}
+
+/** Arrows move between the search field and the conversations. */
+function moveInList(event: KeyboardEvent<HTMLElement>): void {
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  const { activeElement } = document;
+  if (step === undefined || event.altKey) return;
+  if (!activeElement?.matches('[data-shortcut="search"], [data-conversation]')) return;
+  event.preventDefault();
+  const places = [
+    ...event.currentTarget.querySelectorAll<HTMLElement>(
+      '[data-shortcut="search"], [data-conversation]',
+    ),
+  ];
+  places[places.indexOf(activeElement as HTMLElement) + step]?.focus();
 }
 
 function ConversationLink({ line }: { line: Line }) {
   const { conversation, title, unread } = line;
   const now = useNow();
-  const { conversation_id, last_entry } = conversation;
+  const { conversation_id, last_entry, state } = conversation;
+  const typing = useTyping(conversation_id);
+  const picture = useFileUrl(conversation.group?.picture_id);
+  const muted = isMuted(conversation, now);
+  const isPinned = typeof conversation.settings.pin_position === 'number';
   return (
     <Link
       to="/conversations/$conversationId"
       params={{ conversationId: conversation_id }}
-      className="group flex items-center gap-3 rounded-xl px-2.5 py-2.5 hover:bg-hover aria-[current=page]:bg-selected"
+      data-conversation={conversation_id}
+      data-unread={unread}
+      className="group flex items-center gap-3 rounded-xl px-2.5 py-2.5 outline-offset-[-2px] hover:bg-hover aria-[current=page]:bg-selected"
     >
-      <Avatar id={conversation.peer_id ?? conversation_id} name={title} size="large" />
+      <Avatar
+        id={conversation.peer_id ?? conversation_id}
+        name={title}
+        size="large"
+        pictureUrl={conversation.peer_id ? line.pictureUrl : picture}
+        isOnline={line.isOnline}
+      />
       <span className="min-w-0 flex-1">
         <span className="flex items-baseline gap-2">
           <span
@@ -100,10 +174,11 @@ function ConversationLink({ line }: { line: Line }) {
           >
             {title}
           </span>
+          {muted && <BellOffIcon className="size-3.5 shrink-0 self-center text-soft" />}
           {last_entry && (
             <time
               dateTime={new Date(last_entry.time_unix_ms).toISOString()}
-              className={`shrink-0 text-xs ${unread > 0 ? 'text-accent-ink' : 'text-soft'}`}
+              className={`shrink-0 text-xs group-hover/line:invisible ${unread > 0 ? 'text-accent-ink' : 'text-soft'}`}
             >
               {shortTime(last_entry.time_unix_ms, now)}
             </time>
@@ -111,19 +186,31 @@ function ConversationLink({ line }: { line: Line }) {
         </span>
         <span className="mt-0.5 flex h-5 items-center gap-2">
           <span className="min-w-0 flex-1 truncate text-soft text-sm">
-            {line.draft ? (
+            {typing.length > 0 ? (
+              <span className="text-accent-ink">
+                {conversation.kind === 'direct' ? t('typing.direct') : t('typing.somebody')}
+              </span>
+            ) : line.draft ? (
               <>
-                <span className="text-danger">Draft: </span>
+                <span className="text-danger">{t('list.draft')} </span>
                 {line.draft}
               </>
             ) : (
               line.preview
             )}
           </span>
+          {isPinned && unread === 0 && <PinIcon className="size-4 shrink-0 text-soft" />}
+          {unread === 0 && state.marked_unread && (
+            <span className="size-3 shrink-0 rounded-full bg-accent">
+              <span className="sr-only">{t('list.markedUnread')}</span>
+            </span>
+          )}
           {unread > 0 && (
-            <span className="shrink-0 rounded-full bg-accent px-1.5 py-px text-center font-semibold text-on-accent text-xs tabular-nums min-w-5">
-              {unread > 999 ? '999+' : unread}
-              <span className="sr-only"> unread</span>
+            <span
+              className={`min-w-5 shrink-0 rounded-full ${muted ? 'bg-muted' : 'bg-accent'} px-1.5 py-px text-center font-semibold text-on-accent text-xs tabular-nums`}
+            >
+              <span aria-hidden="true">{unread > 999 ? '999+' : unread}</span>
+              <span className="sr-only">{t('list.unreadCount', { count: unread })}</span>
             </span>
           )}
         </span>
@@ -134,7 +221,7 @@ function ConversationLink({ line }: { line: Line }) {
 
 function Skeleton() {
   return (
-    <ul className="flex flex-col gap-0.5 px-2 pt-12" aria-label="Loading conversations">
+    <ul className="flex flex-1 flex-col gap-0.5 px-2 pt-24" aria-label={t('list.loading')}>
       {['w-24', 'w-36', 'w-28', 'w-40', 'w-20', 'w-32'].map((width) => (
         <li key={width} className="flex animate-pulse items-center gap-3 px-2.5 py-2.5">
           <span className="size-12 rounded-full bg-raised" />
@@ -158,6 +245,7 @@ function toLine(
   people: People,
   me: string,
   drafts: ReadonlyMap<string, string> | undefined,
+  isOnline: (userId: string) => boolean,
 ): Line {
   const inGroup = conversation.kind === 'group';
   return {
@@ -166,7 +254,14 @@ function toLine(
     preview: conversation.last_entry ? previewOf(conversation.last_entry, people, me, inGroup) : '',
     draft: drafts?.get(conversation.conversation_id),
     unread: unreadCount(conversation),
+    pictureUrl: pictureUrlOf(people.get(conversation.peer_id ?? '')?.picture),
+    isOnline: isOnline(conversation.peer_id ?? ''),
   };
+}
+
+/** Whose presence the list shows: of the newest, as many as can be watched beside a dialog's. */
+function peersOf(conversations: readonly ConversationRecord[]): string[] {
+  return conversations.flatMap(({ peer_id }) => peer_id ?? []).slice(0, WATCHED);
 }
 
 function peopleOf(conversations: readonly ConversationRecord[]): string[] {

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
+import { t } from '@/shared/i18n/i18n';
 import { nameOf, type People } from '@/shared/people/names';
 import { useSignedIn } from '@/shared/session/context';
 
@@ -16,7 +17,7 @@ export function Announcer({ conversationId, people }: { conversationId: string; 
           .filter((entry) => entry.message && entry.actor_id !== user.user_id)
           .map(
             (entry) =>
-              `${nameOf(names.current, entry.actor_id)}: ${entry.message?.text || 'a file'}`,
+              `${nameOf(names.current, entry.actor_id)}: ${entry.message?.text || t('message.files', { count: entry.message?.attachment_ids.length ?? 1 })}`,
           );
         if (lines.length > 0) setSpoken(lines.join('\n'));
       }),

@@ -1,93 +1,191 @@
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { useMemo } from 'react';
-import type { ConversationRecord } from '@/engine/conversation';
-import { sentence } from '@/shared/api/problem';
-import { nameOf, usePeople } from '@/shared/people/names';
+import { useState } from 'react';
+import { type ConversationRecord, isMuted } from '@/engine/conversation';
+import { done, sentence } from '@/shared/api/problem';
+import { useChangeSettings } from '@/shared/conversation/settings';
+import { t } from '@/shared/i18n/i18n';
+import type { People } from '@/shared/people/names';
+import { pictureUrlOf, useFileUrl } from '@/shared/people/picture';
 import { useSignedIn } from '@/shared/session/context';
 import { Avatar } from '@/shared/ui/avatar';
 import { Button } from '@/shared/ui/button';
-import { DoorIcon } from '@/shared/ui/icons';
+import { Confirm } from '@/shared/ui/confirm';
+import { DoorIcon, ForbiddenIcon, TrashIcon } from '@/shared/ui/icons';
 import { Modal } from '@/shared/ui/modal';
+import { Notice } from '@/shared/ui/notice';
+import { Switch } from '@/shared/ui/switch';
+import { useNow } from '@/shared/ui/use-now';
+import { GroupEditor } from './group-editor';
+import { Invitations } from './invitations';
+import { Members } from './members';
+import { useMembers } from './use-members';
 
-export function useMembers(conversation: ConversationRecord) {
-  const { api } = useSignedIn();
-  const { conversation_id, member, last_entry } = conversation;
-  // Who comes or goes leaves an entry.
-  const change = last_entry && !last_entry.message ? last_entry.number : 0;
-  return useQuery({
-    queryKey: ['members', conversation_id, change],
-    queryFn: async () => (await api.getMembers(conversation_id)).members,
-    enabled: member === 1,
-    placeholderData: (before) => before,
-  });
-}
-
-export function Details({
+/** Everything about a conversation but its messages. Loaded when somebody wants to see it. */
+export default function Details({
   conversation,
   title,
+  people,
   onClose,
 }: {
   conversation: ConversationRecord;
   title: string;
+  people: People;
   onClose: () => void;
 }) {
-  const { api, engine, user } = useSignedIn();
-  const navigate = useNavigate();
+  const { user } = useSignedIn();
+  const { kind, peer_id, group, conversation_id } = conversation;
   const members = useMembers(conversation);
-  const ids = useMemo(() => members.data?.map((member) => member.user_id) ?? [], [members.data]);
-  const people = usePeople(ids);
-  const isGroup = conversation.kind === 'group';
+  const myRole = members.data?.find((member) => member.user_id === user.user_id)?.role;
+  const isManager = kind === 'group' && (myRole === 'owner' || myRole === 'admin');
+  const peer = people.get(peer_id ?? '');
+  const picture = useFileUrl(group?.picture_id);
+  const isMember = conversation.member === 1;
+  return (
+    <Modal
+      title={kind === 'group' ? t('details.group') : t('details.person')}
+      width="wide"
+      onClose={onClose}
+    >
+      <div className="grid gap-5">
+        <div className="flex items-center gap-4">
+          <Avatar
+            id={peer_id ?? conversation_id}
+            name={title}
+            size="huge"
+            pictureUrl={kind === 'group' ? picture : pictureUrlOf(peer?.picture)}
+          />
+          <div className="min-w-0">
+            <p className="truncate font-semibold text-xl">{title}</p>
+            {peer && <p className="truncate text-soft">@{peer.handle}</p>}
+            {peer?.status_text && <p className="truncate">{peer.status_text}</p>}
+            {group && (
+              <p className="text-soft text-sm">
+                {t(`groups.${group.visibility}`)} ·{' '}
+                {t('groups.members', { count: members.data?.length ?? group.member_count })}
+              </p>
+            )}
+            {group?.description && <p className="whitespace-pre-wrap">{group.description}</p>}
+          </div>
+        </div>
+        {isMember && <OwnSettings conversation={conversation} />}
+        {isManager && group && (
+          <GroupEditor conversation={conversation} isOwner={myRole === 'owner'} />
+        )}
+        {isManager && isMember && <Invitations conversationId={conversation_id} />}
+        {kind === 'group' && members.data && (
+          <Members conversation={conversation} members={members.data} myRole={myRole} />
+        )}
+        {members.error && <Notice kind="error">{sentence(members.error)}</Notice>}
+        {isMember && kind === 'group' && (
+          <Leaving conversationId={conversation_id} isOwner={myRole === 'owner'} title={title} />
+        )}
+        {kind === 'direct' && peer_id && <Blocking userId={peer_id} name={title} />}
+      </div>
+    </Modal>
+  );
+}
+
+/** What the person wants for themselves; nobody else sees it. */
+function OwnSettings({ conversation }: { conversation: ConversationRecord }) {
+  const changing = useChangeSettings(conversation.conversation_id);
+  const now = useNow();
+  const { archived, pin_position } = conversation.settings;
+  return (
+    <section>
+      <Switch
+        label={t('settings.mute')}
+        checked={isMuted(conversation, now)}
+        onChange={(checked) => changing.mutate({ mute: checked ? 'forever' : 'off' })}
+      />
+      <Switch
+        label={t('settings.pin')}
+        checked={pin_position !== undefined && pin_position !== null}
+        onChange={(pinned) => changing.mutate({ pinned })}
+      />
+      <Switch
+        label={t('settings.archive')}
+        checked={archived}
+        onChange={(isArchived) => changing.mutate({ archived: isArchived })}
+      />
+      {changing.error && <Notice kind="error">{sentence(changing.error)}</Notice>}
+    </section>
+  );
+}
+
+function Leaving({
+  conversationId,
+  isOwner,
+  title,
+}: {
+  conversationId: string;
+  isOwner: boolean;
+  title: string;
+}) {
+  const { api, engine } = useSignedIn();
+  const navigate = useNavigate();
+  const [isDeleting, setDeleting] = useState(false);
+  const gone = async () => {
+    await engine.left(conversationId);
+    await navigate({ to: '/' });
+  };
   const leaving = useMutation({
     mutationFn: async () => {
-      await api.leave(conversation.conversation_id);
-      await engine.left(conversation.conversation_id);
+      await api.leave(conversationId);
+      await gone();
     },
-    onSuccess: () => navigate({ to: '/' }),
   });
   return (
-    <Modal title={title} onClose={onClose}>
-      <h3 className="mb-1 font-medium text-soft text-sm">
-        {isGroup ? 'Members' : 'In this conversation'}
-      </h3>
-      <ul className="-mx-2 max-h-80 overflow-y-auto">
-        {members.data?.map((member) => (
-          <li key={member.user_id} className="flex items-center gap-3 rounded-xl px-2 py-2">
-            <Avatar id={member.user_id} name={nameOf(people, member.user_id)} size="small" />
-            <span className="min-w-0 flex-1">
-              <span className="block truncate leading-tight">
-                {nameOf(people, member.user_id)}
-                {member.user_id === user.user_id && <span className="text-soft"> (you)</span>}
-              </span>
-              <span className="block truncate text-soft text-xs">
-                @{people.get(member.user_id)?.handle ?? '…'}
-              </span>
-            </span>
-            {isGroup && member.role !== 'member' && (
-              <span className="rounded-full bg-raised px-2 py-0.5 text-soft text-xs">
-                {member.role}
-              </span>
-            )}
-          </li>
-        ))}
-      </ul>
-      {(members.error ?? leaving.error) && (
-        <p role="alert" className="text-danger text-sm">
-          {sentence(members.error ?? leaving.error)}
-        </p>
+    <section className="flex flex-wrap gap-2 border-line border-t pt-3">
+      <Button look="danger" disabled={leaving.isPending} onClick={() => leaving.mutate()}>
+        <DoorIcon /> {t('details.leave')}
+      </Button>
+      {isOwner && (
+        <Button look="danger" onClick={() => setDeleting(true)}>
+          <TrashIcon /> {t('details.deleteGroup')}
+        </Button>
       )}
-      {isGroup && conversation.member === 1 && (
-        <div className="mt-3 border-line border-t pt-3">
-          <Button
-            look="danger"
-            className="-ml-3"
-            disabled={leaving.isPending}
-            onClick={() => leaving.mutate()}
-          >
-            <DoorIcon /> Leave this group
-          </Button>
-        </div>
+      {leaving.error && <Notice kind="error">{sentence(leaving.error)}</Notice>}
+      {isDeleting && (
+        <Confirm
+          title={t('details.deleteGroupTitle', { title })}
+          text={t('details.deleteGroupText')}
+          action={t('details.deleteGroup')}
+          act={async () => {
+            const path = '/api/conversations/{conversation_id}';
+            const params = { path: { conversation_id: conversationId } };
+            done(await api.conversations.DELETE(path, { params }));
+            await gone();
+          }}
+          onClose={() => setDeleting(false)}
+        />
       )}
-    </Modal>
+    </section>
+  );
+}
+
+function Blocking({ userId, name }: { userId: string; name: string }) {
+  const { api } = useSignedIn();
+  const queries = useQueryClient();
+  const [isAsking, setAsking] = useState(false);
+  const params = { path: { user_id: userId } };
+  return (
+    <section className="border-line border-t pt-3">
+      <Button look="danger" onClick={() => setAsking(true)}>
+        <ForbiddenIcon /> {t('contacts.block')}
+      </Button>
+      {isAsking && (
+        <Confirm
+          title={t('contacts.blockTitle', { name })}
+          text={t('contacts.blockText')}
+          action={t('contacts.block')}
+          act={async () => {
+            done(await api.accounts.PUT('/api/account/blocks/{user_id}', { params }));
+            await queries.invalidateQueries({ queryKey: ['blocks'] });
+          }}
+          onClose={() => setAsking(false)}
+        />
+      )}
+    </section>
   );
 }

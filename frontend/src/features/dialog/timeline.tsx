@@ -1,127 +1,192 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import {
+  type KeyboardEvent,
+  type Ref,
+  useCallback,
+  useEffect,
+  useImperativeHandle,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
+import { inBackground } from '@/engine/background';
 import { unreadCount } from '@/engine/conversation';
 import { describeChange } from '@/shared/conversation/change';
-import { nameOf, type People } from '@/shared/people/names';
+import { t } from '@/shared/i18n/i18n';
+import type { People } from '@/shared/people/names';
 import { useSignedIn } from '@/shared/session/context';
-import { Avatar } from '@/shared/ui/avatar';
 import { DownIcon } from '@/shared/ui/icons';
 import { dayName } from '@/shared/ui/time';
 import { useNow } from '@/shared/ui/use-now';
-import { Bubble } from './bubble';
-import { type TimelineItem, timelineDays } from './timeline-items';
+import { MessageLine } from './message-line';
+import { type TimelineRow, timelineRows } from './timeline-rows';
 import { useAttention } from './use-attention';
 import type { Timeline as TimelineData } from './use-timeline';
 
 /** So near to the end counts as being there. */
-const AT_BOTTOM_PX = 48;
-/** Older entries are fetched before the person comes to the first. */
-const NEAR_TOP_PX = 600;
+const AT_END_PX = 48;
+/** Older or newer entries are fetched before the person comes to the last of them. */
+const NEAR_PX = 900;
 
-export function Timeline({ timeline, people }: { timeline: TimelineData; people: People }) {
+export interface TimelineHandle {
+  goTo(number: number): void;
+}
+
+export function Timeline({
+  timeline,
+  people,
+  handle,
+}: {
+  timeline: TimelineData;
+  people: People;
+  handle: Ref<TimelineHandle>;
+}) {
   const { engine, user } = useSignedIn();
-  const { conversation, entries, outbox, isComplete, isLoaded, showOlder } = timeline;
+  const { conversation, entries, outbox, hidden, marks, quoted } = timeline;
+  const { isComplete, isLoaded, isAtTail } = timeline;
   const scroller = useRef<HTMLDivElement>(null);
-  const divider = useRef<HTMLDivElement>(null);
-  const [isAtBottom, setAtBottom] = useState(true);
   const hasAttention = useAttention();
-  const now = useNow();
   const unread = conversation ? unreadCount(conversation) : 0;
   const newAbove = useNewAbove(timeline, unread);
-  const days = timelineDays(entries, outbox, user.user_id, newAbove);
+  const rows = useMemo(() => {
+    const all = timelineRows({ entries, outbox, hidden, marks }, user.user_id, newAbove);
+    const beginning: TimelineRow = { kind: 'beginning', key: 'beginning' };
+    return isComplete && entries.length > 0 ? [beginning, ...all] : all;
+  }, [entries, outbox, hidden, marks, user.user_id, newAbove, isComplete]);
+  const [isAtEnd, setAtEnd] = useState(true);
   const newest = entries.at(-1)?.number ?? 0;
   const conversationId = conversation?.conversation_id;
 
-  // The scroller counts from its end (column-reverse): what is added above moves nothing.
+  const list = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => estimateOf(rows[index]),
+    getItemKey: useCallback((index: number) => rows[index]?.key ?? index, [rows]),
+    overscan: 12,
+    paddingStart: 12,
+    paddingEnd: 12,
+    // What is added above moves nothing; what is added below is followed only from the end.
+    anchorTo: 'end',
+    followOnAppend: isAtTail,
+    scrollEndThreshold: AT_END_PX,
+  });
+  const shown = list.getVirtualItems();
+
   const look = () => {
     const { current } = scroller;
     if (!current) return;
-    setAtBottom(isScrolledToEnd(current));
-    const above = current.scrollHeight - current.clientHeight + current.scrollTop;
-    if (!isComplete && above < NEAR_TOP_PX) showOlder();
+    const below = current.scrollHeight - current.clientHeight - current.scrollTop;
+    setAtEnd(isAtTail && below <= AT_END_PX);
+    if (!isPlaced.current) return;
+    if (current.scrollTop < NEAR_PX && !isComplete) timeline.showOlder();
+    if (below < NEAR_PX && !isAtTail) timeline.showNewer();
   };
 
-  // The first unread message, once, when the conversation is opened.
+  // Opens at the first unread message, else at the end.
   const isPlaced = useRef(false);
   useLayoutEffect(() => {
-    if (isPlaced.current || !isLoaded) return;
+    if (isPlaced.current || !isLoaded || rows.length === 0) return;
     isPlaced.current = true;
-    divider.current?.scrollIntoView({ block: 'start' });
-    setAtBottom(isScrolledToEnd(scroller.current));
-  }, [isLoaded]);
+    const divider = rows.findIndex((row) => row.kind === 'new-messages');
+    if (divider >= 0) list.scrollToIndex(divider, { align: 'start' });
+    else list.scrollToEnd();
+  }, [isLoaded, rows, list]);
 
   useEffect(() => {
-    if (!conversationId || !hasAttention || !isAtBottom || unread === 0 || newest === 0) return;
+    if (!conversationId || !hasAttention || !isAtEnd || unread === 0 || newest === 0) return;
     // The state may be older than the placing of this very render.
-    if (isPlaced.current && isScrolledToEnd(scroller.current)) {
+    if (isPlaced.current && isAtTail && list.isAtEnd(AT_END_PX)) {
       void engine.markRead(conversationId, newest);
     }
-  }, [engine, conversationId, hasAttention, isAtBottom, unread, newest]);
+  }, [engine, conversationId, hasAttention, isAtEnd, isAtTail, unread, newest, list]);
+
+  const { showNewest } = timeline;
+  const toEnd = useCallback(() => {
+    if (isAtTail) list.scrollToEnd();
+    else {
+      wantsEnd.current = true;
+      showNewest();
+    }
+  }, [isAtTail, showNewest, list]);
+  const wantsEnd = useRef(false);
+  useLayoutEffect(() => {
+    if (!wantsEnd.current || !isAtTail) return;
+    wantsEnd.current = false;
+    list.scrollToEnd();
+  }, [isAtTail, list]);
+
+  // A message that was answered: brought into the window first, then shown.
+  const wanted = useRef<number>(undefined);
+  const { showAround } = timeline;
+  useImperativeHandle(
+    handle,
+    () => ({
+      goTo: (number) => {
+        wanted.current = number;
+        inBackground(showAround(number));
+      },
+    }),
+    [showAround],
+  );
+  useLayoutEffect(() => {
+    const { current: number } = wanted;
+    const index = rows.findIndex((row) => row.kind === 'message' && row.bubble.number === number);
+    if (number === undefined || index < 0) return;
+    wanted.current = undefined;
+    list.scrollToIndex(index, { align: 'center' });
+    requestAnimationFrame(() => pointOut(scroller.current, number));
+  }, [rows, list]);
 
   // Whoever writes wants to see it.
-  const lastWritten = outbox.at(-1)?.position;
+  const lastWritten = outbox.findLast((item) => item.kind === 'message')?.position;
+  const seenWritten = useRef(lastWritten);
   useLayoutEffect(() => {
-    if (lastWritten !== undefined) scroller.current?.scrollTo({ top: 0 });
-  }, [lastWritten]);
+    if (lastWritten === undefined || lastWritten === seenWritten.current) return;
+    seenWritten.current = lastWritten;
+    toEnd();
+  }, [lastWritten, toEnd]);
 
+  const first = shown[0];
   return (
     <div className="relative min-h-0 flex-1">
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: its messages take the focus, it only hears their keys */}
       <div
         ref={scroller}
         onScroll={look}
-        className="flex h-full flex-col-reverse overflow-y-auto overscroll-contain"
+        onKeyDown={(event) => moveBetweenMessages(event, scroller.current)}
+        className="h-full overflow-y-auto overscroll-contain [overflow-anchor:none]"
+        data-testid="timeline"
       >
-        <section
-          aria-label="Messages"
-          // Focusable, so that the keyboard can scroll it.
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable
-          tabIndex={0}
-          className="mx-auto flex w-full max-w-3xl flex-col px-3 py-3 outline-offset-[-3px] sm:px-4"
-        >
-          {!isLoaded && <Skeleton />}
-          {isComplete && entries.length > 0 && (
-            <p className="py-4 text-center text-soft text-xs">The beginning of this conversation</p>
-          )}
-          {days.map((day) => (
-            <div key={day.key} className="flex flex-col">
-              <p className="pointer-events-none sticky top-2 z-10 my-3 self-center rounded-full bg-panel/90 px-3 py-1 font-medium text-soft text-xs shadow-sm">
-                {dayName(day.timeMs, now)}
-              </p>
-              {day.items.map((item) => (
-                <Item
-                  key={item.key}
-                  item={item}
-                  people={people}
-                  inGroup={conversation?.kind === 'group'}
-                  divider={divider}
-                />
-              ))}
-            </div>
-          ))}
-        </section>
+        {!isLoaded && <Skeleton />}
+        <div className="relative mx-auto w-full max-w-3xl" style={{ height: list.getTotalSize() }}>
+          <ol
+            aria-label={t('timeline.label')}
+            className="absolute inset-x-3 top-0 flex flex-col sm:inset-x-4"
+            style={{ transform: `translateY(${first?.start ?? 0}px)` }}
+          >
+            {shown.map(({ index, key }) => {
+              const row = rows[index];
+              return (
+                row && (
+                  <li key={key} data-index={index} ref={list.measureElement} className="flow-root">
+                    <Row
+                      row={row}
+                      people={people}
+                      inGroup={conversation?.kind === 'group'}
+                      quoted={quoted}
+                    />
+                  </li>
+                )
+              );
+            })}
+          </ol>
+        </div>
       </div>
-      {!isAtBottom && (
-        <button
-          type="button"
-          aria-label={
-            unread > 0 ? `To the newest message, ${unread} unread` : 'To the newest message'
-          }
-          className="absolute right-4 bottom-3 flex size-11 cursor-pointer items-center justify-center rounded-full border border-line bg-panel text-soft shadow-md hover:text-ink"
-          onClick={() => scroller.current?.scrollTo({ top: 0, behavior: 'smooth' })}
-        >
-          <DownIcon />
-          {unread > 0 && (
-            <span className="absolute -top-1.5 min-w-5 rounded-full bg-accent px-1.5 py-px font-semibold text-on-accent text-xs tabular-nums">
-              {unread}
-            </span>
-          )}
-        </button>
-      )}
+      <FloatingDay rows={rows} index={list.range?.startIndex ?? 0} isScrolling={list.isScrolling} />
+      {!isAtEnd && <ToEnd unread={unread} onClick={toEnd} />}
     </div>
   );
-}
-
-function isScrolledToEnd(scroller: HTMLElement | null): boolean {
-  return scroller !== null && scroller.scrollTop > -AT_BOTTOM_PX;
 }
 
 /** Where the unread began when the conversation was opened; it stays there while one reads on. */
@@ -136,62 +201,135 @@ function useNewAbove(timeline: TimelineData, unread: number): number | undefined
   return newAbove?.value;
 }
 
-function Item({
-  item,
+/** Near to what is measured later, so that the scroll bar doesn't jump. */
+function estimateOf(row: TimelineRow | undefined): number {
+  if (row?.kind !== 'message') return 44;
+  const { text, attachmentIds } = row.bubble;
+  const lines = Math.ceil(text.length / 55) + (text.match(/\n/gu)?.length ?? 0);
+  const extras = (row.bubble.replyTo > 0 ? 56 : 0) + (row.bubble.reactions.length > 0 ? 26 : 0);
+  return 20 + Math.max(1, lines) * 22 + attachmentIds.length * 80 + (row.isFirst ? 12 : 0) + extras;
+}
+
+/** Up and down from message to message, whoever has the focus on one. */
+function moveBetweenMessages(event: KeyboardEvent, scroller: HTMLElement | null): void {
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  const { activeElement } = document;
+  if (step === undefined || !scroller || !activeElement?.matches('article')) return;
+  event.preventDefault();
+  const all = [...scroller.querySelectorAll<HTMLElement>('article')];
+  const next = all[all.indexOf(activeElement as HTMLElement) + step];
+  next?.focus();
+  next?.scrollIntoView({ block: 'nearest' });
+}
+
+/** A light on the message that one has jumped to. */
+function pointOut(scroller: HTMLElement | null, number: number): void {
+  const found = scroller?.querySelector<HTMLElement>(`article[data-number="${number}"]`);
+  found?.focus({ preventScroll: true });
+  found?.animate([{ boxShadow: '0 0 0 4px var(--accent)' }, { boxShadow: 'none' }], 1_200);
+}
+
+function Row({
+  row,
   people,
   inGroup,
-  divider,
+  quoted,
 }: {
-  item: TimelineItem;
+  row: TimelineRow;
   people: People;
   inGroup: boolean;
-  divider: React.RefObject<HTMLDivElement | null>;
+  quoted: TimelineData['quoted'];
 }) {
   const { user } = useSignedIn();
-  switch (item.kind) {
+  const now = useNow();
+  switch (row.kind) {
+    case 'beginning':
+      return <p className="py-4 text-center text-soft text-xs">{t('timeline.beginning')}</p>;
+    case 'day':
+      return (
+        <p className="my-3 text-center">
+          <span className="rounded-full bg-panel px-3 py-1 font-medium text-soft text-xs shadow-sm">
+            {dayName(row.timeMs, now)}
+          </span>
+        </p>
+      );
     case 'new-messages':
       return (
-        <div
-          ref={divider}
-          className="my-3 flex scroll-mt-16 items-center gap-3 font-medium text-accent-ink text-xs"
-        >
+        <p className="my-3 flex items-center gap-3 font-medium text-accent-ink text-xs">
           <span className="h-px flex-1 bg-accent/30" />
-          New messages
+          {t('timeline.newMessages')}
           <span className="h-px flex-1 bg-accent/30" />
-        </div>
+        </p>
       );
     case 'change':
       return (
-        <p className="my-2 self-center rounded-full bg-ink/5 px-3 py-1 text-center text-soft text-xs">
-          {describeChange(item.entry, people, user.user_id)}
+        <p className="my-2 text-center">
+          <span className="inline-block rounded-2xl bg-ink/5 px-3 py-1 text-soft text-xs">
+            {describeChange(row.entry, people, user.user_id)}
+          </span>
         </p>
       );
-    case 'group': {
-      const name = nameOf(people, item.actorId);
-      const showAuthor = inGroup && !item.own;
+    case 'message':
       return (
-        <div className="mt-2.5 flex items-end gap-2">
-          {showAuthor && <Avatar id={item.actorId} name={name} size="small" />}
-          <div className="flex min-w-0 flex-1 flex-col gap-0.5">
-            {item.bubbles.map((bubble, index) => (
-              <Bubble
-                key={bubble.key}
-                bubble={bubble}
-                own={item.own}
-                author={showAuthor && index === 0 ? name : undefined}
-                isLast={index === item.bubbles.length - 1}
-              />
-            ))}
-          </div>
-        </div>
+        <MessageLine
+          row={row}
+          people={people}
+          inGroup={inGroup}
+          quoted={quoted.get(row.bubble.replyTo)}
+        />
       );
-    }
   }
+}
+
+/** While one scrolls: the day of what is at the top. */
+function FloatingDay({
+  rows,
+  index,
+  isScrolling,
+}: {
+  rows: readonly TimelineRow[];
+  index: number;
+  isScrolling: boolean;
+}) {
+  const now = useNow();
+  const day = rows.slice(0, index + 1).findLast((row) => row.kind === 'day');
+  if (!day) return null;
+  return (
+    <p
+      aria-hidden="true"
+      className={`pointer-events-none absolute inset-x-0 top-2 text-center transition-opacity duration-300 ${isScrolling ? '' : 'opacity-0'}`}
+    >
+      <span className="rounded-full bg-panel px-3 py-1 font-medium text-soft text-xs shadow-md">
+        {dayName(day.timeMs, now)}
+      </span>
+    </p>
+  );
+}
+
+function ToEnd({ unread, onClick }: { unread: number; onClick: () => void }) {
+  return (
+    <button
+      type="button"
+      aria-label={t('timeline.toEnd', { unread })}
+      className="absolute right-4 bottom-3 flex size-11 cursor-pointer items-center justify-center rounded-full border border-line bg-panel text-soft shadow-md hover:text-ink"
+      onClick={onClick}
+    >
+      <DownIcon />
+      {unread > 0 && (
+        <span className="absolute -top-1.5 min-w-5 rounded-full bg-accent px-1.5 py-px font-semibold text-on-accent text-xs tabular-nums">
+          {unread > 999 ? '999+' : unread}
+        </span>
+      )}
+    </button>
+  );
 }
 
 function Skeleton() {
   return (
-    <div aria-hidden="true" className="flex animate-pulse flex-col gap-3 py-4">
+    <div
+      aria-hidden="true"
+      className="mx-auto flex w-full max-w-3xl animate-pulse flex-col gap-3 px-4 py-6"
+    >
       {['w-48', 'w-64 self-end', 'w-56', 'w-36', 'w-44 self-end'].map((shape) => (
         <span key={shape} className={`h-10 rounded-2xl bg-ink/5 ${shape}`} />
       ))}

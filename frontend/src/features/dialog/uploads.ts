@@ -13,11 +13,18 @@ export interface Upload {
   error?: string;
 }
 
+export interface Uploads {
+  all: Upload[];
+  add: (files: Iterable<File>) => void;
+  remove: (key: number) => void;
+  clear: () => void;
+}
+
 export const FILES_AT_MOST = 10;
 
 let keys = 0;
 
-export function useUploads(conversationId: string) {
+export function useUploads(conversationId: string): Uploads {
   const { api } = useSignedIn();
   const [uploads, setUploads] = useState<Upload[]>([]);
   const add = useCallback(
@@ -41,10 +48,10 @@ export function useUploads(conversationId: string) {
     [],
   );
   const clear = useCallback(() => setUploads([]), []);
-  return { uploads, add, remove, clear };
+  return { all: uploads, add, remove, clear };
 }
 
-async function upload(
+export async function upload(
   api: ServerApi,
   conversation_id: string,
   file: File,

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, Navigate } from '@tanstack/react-router';
 import type { ConversationDescription } from '@/engine/conversation';
 import { sentence } from '@/shared/api/problem';
+import { t } from '@/shared/i18n/i18n';
 import { useSignedIn } from '@/shared/session/context';
 
 /** Behind `/group/{groupName}/connect`: joins the group if need be, then shows it. */
@@ -9,7 +10,7 @@ export function OpenGroup({ name }: { name: string }) {
   const { api } = useSignedIn();
   return (
     <OpenChat
-      what={`the group “${name}”`}
+      what={t('open.group', { name })}
       address={['group', name]}
       open={() => api.joinGroup(name)}
     />
@@ -20,7 +21,7 @@ export function OpenGroup({ name }: { name: string }) {
 export function OpenPerson({ handle }: { handle: string }) {
   const { api } = useSignedIn();
   const open = async () => api.openDirect((await api.findUser(handle.replace(/^@/u, ''))).user_id);
-  return <OpenChat what={`the chat with @${handle}`} address={['person', handle]} open={open} />;
+  return <OpenChat what={t('open.person', { handle })} address={['person', handle]} open={open} />;
 }
 
 function OpenChat({
@@ -49,17 +50,17 @@ function OpenChat({
     <main className="flex h-full flex-col items-center justify-center gap-3 p-6 text-center">
       {opened.error ? (
         <>
-          <h1 className="font-semibold text-lg">This doesn’t open {what}</h1>
+          <h1 className="font-semibold text-lg">{t('open.failed', { what })}</h1>
           <p role="alert" className="text-soft">
             {sentence(opened.error)}
           </p>
           <Link to="/" className="font-medium text-accent-ink hover:underline">
-            To your conversations
+            {t('home.toConversations')}
           </Link>
         </>
       ) : (
         <p role="status" className="text-soft">
-          Opening {what}…
+          {t('open.opening', { what })}
         </p>
       )}
     </main>

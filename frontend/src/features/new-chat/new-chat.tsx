@@ -3,6 +3,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import type { ConversationDescription } from '@/engine/conversation';
 import { Problem, sentence } from '@/shared/api/problem';
+import { type MessageKey, t } from '@/shared/i18n/i18n';
 import { useSignedIn } from '@/shared/session/context';
 import { Button } from '@/shared/ui/button';
 import { Field } from '@/shared/ui/field';
@@ -11,21 +12,26 @@ import { Modal } from '@/shared/ui/modal';
 
 type Kind = 'person' | 'create' | 'join';
 
-const KINDS: { kind: Kind; label: string; icon: ReactNode }[] = [
-  { kind: 'person', label: 'Person', icon: <PersonIcon className="size-4" /> },
-  { kind: 'create', label: 'New group', icon: <GroupIcon className="size-4" /> },
-  { kind: 'join', label: 'Join group', icon: <SearchIcon className="size-4" /> },
+const KINDS: { kind: Kind; label: MessageKey; icon: ReactNode }[] = [
+  { kind: 'person', label: 'newChat.person', icon: <PersonIcon className="size-4" /> },
+  { kind: 'create', label: 'newChat.create', icon: <GroupIcon className="size-4" /> },
+  { kind: 'join', label: 'newChat.join', icon: <SearchIcon className="size-4" /> },
 ];
 
 export function NewChatButton() {
   const [open, setOpen] = useState(false);
   return (
     <>
-      <Button look="icon" aria-label="New conversation" onClick={() => setOpen(true)}>
+      <Button
+        look="icon"
+        aria-label={t('newChat.title')}
+        title={t('newChat.title')}
+        onClick={() => setOpen(true)}
+      >
         <PencilIcon />
       </Button>
       {open && (
-        <Modal title="New conversation" onClose={() => setOpen(false)}>
+        <Modal title={t('newChat.title')} onClose={() => setOpen(false)}>
           <NewChat onDone={() => setOpen(false)} />
         </Modal>
       )}
@@ -49,7 +55,7 @@ function NewChat({ onDone }: { onDone: () => void }) {
         .map(toHandle)
         .filter((h) => h !== '');
       const members = await Promise.all(handles.map((handle) => findMember(handle)));
-      return api.createGroup(text('name'), members);
+      return api.createGroup({ name: text('name'), member_ids: members });
     },
     onSuccess: async (description) => {
       await engine.opened(description);
@@ -63,7 +69,7 @@ function NewChat({ onDone }: { onDone: () => void }) {
       return (await api.findUser(handle)).user_id;
     } catch (error) {
       if (error instanceof Problem && error.status === 404) {
-        throw new Problem(404, error.code, `There is nobody called @${handle}.`);
+        throw new Problem(404, error.code, t('newChat.nobody', { handle }));
       }
       throw error;
     }
@@ -74,7 +80,11 @@ function NewChat({ onDone }: { onDone: () => void }) {
   };
   return (
     <form onSubmit={submit} className="grid gap-4" key={kind}>
-      <div className="grid grid-cols-3 gap-1 rounded-xl bg-raised p-1" role="tablist">
+      <div
+        className="grid grid-cols-3 gap-1 rounded-xl bg-raised p-1"
+        role="tablist"
+        aria-label={t('newChat.title')}
+      >
         {KINDS.map((choice) => (
           <button
             key={choice.kind}
@@ -88,13 +98,13 @@ function NewChat({ onDone }: { onDone: () => void }) {
             }}
           >
             {choice.icon}
-            {choice.label}
+            {t(choice.label)}
           </button>
         ))}
       </div>
       {kind === 'person' ? (
         <Field
-          label="Handle"
+          label={t('field.handle')}
           name="handle"
           placeholder="@ada"
           autoCapitalize="none"
@@ -104,7 +114,7 @@ function NewChat({ onDone }: { onDone: () => void }) {
         />
       ) : (
         <Field
-          label="Group name"
+          label={t('field.groupName')}
           name="name"
           placeholder="garden-club"
           autoCapitalize="none"
@@ -112,18 +122,18 @@ function NewChat({ onDone }: { onDone: () => void }) {
           required
           autoFocus
           {...(kind === 'create' && {
-            hint: '3 to 64 of a–z, 0–9, “-”, “_” and “.”. Anybody who knows the name can join.',
+            hint: t('newChat.nameHint'),
           })}
         />
       )}
       {kind === 'create' && (
         <Field
-          label="Members"
+          label={t('details.members')}
           name="members"
           placeholder="@ada, @ben"
           autoCapitalize="none"
           autoComplete="off"
-          hint="Handles; you can leave it empty."
+          hint={t('newChat.membersHint')}
         />
       )}
       {opening.error && (
@@ -132,7 +142,7 @@ function NewChat({ onDone }: { onDone: () => void }) {
         </p>
       )}
       <Button look="primary" type="submit" className="justify-center" disabled={opening.isPending}>
-        {{ person: 'Open chat', create: 'Create group', join: 'Join group' }[kind]}
+        {t(`newChat.action.${kind}`)}
       </Button>
     </form>
   );

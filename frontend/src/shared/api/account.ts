@@ -1,11 +1,15 @@
 import createClient from 'openapi-fetch';
 import type { paths } from './generated/account';
-import { toProblem } from './problem';
+import { done, toProblem } from './problem';
 
 export interface User {
   user_id: string;
   handle: string;
   display_name: string;
+  /** May be empty. */
+  status_text?: string;
+  /** `default:<name>`, `file:<file id>`, or empty. */
+  picture?: string;
 }
 
 export interface Credentials {
@@ -21,10 +25,22 @@ const api = createClient<paths>({
   credentials: 'same-origin',
 });
 
-const device_name = 'Web client';
+/** What this browser is called in the list of sessions. */
+function deviceName(): string {
+  const agent = navigator.userAgent;
+  const browser = ['Edg', 'Firefox', 'OPR', 'Chrome', 'Safari'].find((one) => agent.includes(one));
+  const system = ['Android', 'iPhone', 'iPad', 'Windows', 'Mac OS', 'Linux'].find((one) =>
+    agent.includes(one),
+  );
+  const names: Record<string, string> = { Edg: 'Edge', OPR: 'Opera', 'Mac OS': 'macOS' };
+  const parts = [browser, system].flatMap((part) => (part ? [names[part] ?? part] : []));
+  return parts.join(', ') || 'Web client';
+}
 
 export async function signIn(email: string, password: string): Promise<Credentials> {
-  const answer = await api.POST('/api/account/sign-in', { body: { email, password, device_name } });
+  const answer = await api.POST('/api/account/sign-in', {
+    body: { email, password, device_name: deviceName() },
+  });
   return credentials(answer);
 }
 
@@ -34,17 +50,56 @@ export async function register(account: {
   display_name: string;
   handle: string;
 }): Promise<Credentials> {
-  const answer = await api.POST('/api/account/register', { body: { ...account, device_name } });
+  const answer = await api.POST('/api/account/register', {
+    body: { ...account, device_name: deviceName() },
+  });
   return credentials(answer);
 }
 
-export async function refresh(): Promise<Credentials> {
-  return credentials(await api.POST('/api/account/refresh', { body: {} }));
+/** By the cookie, or by a token that was handed over. */
+export async function refresh(refresh_token?: string): Promise<Credentials> {
+  const body = refresh_token === undefined ? {} : { refresh_token };
+  return credentials(await api.POST('/api/account/refresh', { body }));
 }
 
 export async function logOut(): Promise<void> {
-  const { response, error } = await api.POST('/api/account/log-out', {});
-  if (!response.ok) throw toProblem(response.status, error);
+  done(await api.POST('/api/account/log-out', {}));
+}
+
+/** Mails a link to set a new password, if somebody has the address. */
+export async function askForRecovery(email: string): Promise<void> {
+  done(await api.POST('/api/account/recovery', { body: { email } }));
+}
+
+export async function setRecoveredPassword(token: string, new_password: string): Promise<void> {
+  done(await api.POST('/api/account/recovery/complete', { body: { token, new_password } }));
+}
+
+export async function verifyEmail(token: string): Promise<void> {
+  done(await api.POST('/api/account/email/verify', { body: { token } }));
+}
+
+/** Other places that people can sign in by. */
+export async function listProviders(): Promise<{ name: string; display_name: string }[]> {
+  const { data, error, response } = await api.GET('/api/account/oidc/providers');
+  if (!data) throw toProblem(response.status, error);
+  return data.providers;
+}
+
+/** Begins a way to a provider: the address to go on at. */
+export async function startProvider(
+  provider: string,
+  purpose: 'sign_in' | 'link' | 'prove',
+  return_to: string,
+  accessToken?: string,
+): Promise<string> {
+  const { data, error, response } = await api.POST('/api/account/oidc/{provider}/start', {
+    params: { path: { provider } },
+    body: { purpose, device_name: deviceName(), return_to },
+    ...(accessToken && { headers: { authorization: `Bearer ${accessToken}` } }),
+  });
+  if (!data) throw toProblem(response.status, error);
+  return data.authorization_url;
 }
 
 function credentials(answer: {

@@ -1,3 +1,5 @@
+import { t } from '../i18n/i18n';
+
 /** What a service refused, as RFC 9457 has it. */
 export class Problem extends Error {
   override name = 'Problem';
@@ -26,14 +28,22 @@ export function toProblem(status: number, body: unknown): Problem {
   return new Problem(
     status,
     code ?? `http_${status}`,
-    detail ?? title ?? 'The server could not answer. Try again in a moment.',
+    detail ?? title ?? t('problem.server'),
     new Map(errors?.map((error) => [error.field, error.detail])),
   );
 }
 
+/** For answers without a body. */
+export function done(answer: { error?: unknown; response: Response }): void {
+  if (!answer.response.ok) throw toProblem(answer.response.status, answer.error);
+}
+
 /** A sentence for a person, for anything that a request can end in. */
 export function sentence(error: unknown): string {
-  if (error instanceof Problem) return error.message;
-  if (error instanceof TypeError) return 'The server can’t be reached. Check your connection.';
-  return 'Something went wrong. Try again in a moment.';
+  if (error instanceof Problem) {
+    const [field] = error.fields.values();
+    return field ?? error.message;
+  }
+  if (error instanceof TypeError) return t('problem.unreachable');
+  return t('problem.unknown');
 }

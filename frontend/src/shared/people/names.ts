@@ -2,6 +2,7 @@ import { useLiveQuery } from 'dexie-react-hooks';
 import { useEffect } from 'react';
 import type { ConversationRecord } from '@/engine/conversation';
 import type { Person } from '@/engine/database';
+import { t } from '../i18n/i18n';
 import { useSignedIn } from '../session/context';
 
 export type People = ReadonlyMap<string, Person>;
@@ -22,7 +23,7 @@ export function usePeople(wanted: readonly string[]): People {
 }
 
 export function nameOf(people: People, userId: string): string {
-  return people.get(userId)?.display_name ?? 'Somebody';
+  return people.get(userId)?.display_name ?? t('people.somebody');
 }
 
 export function titleOf(conversation: ConversationRecord, people: People): string {

@@ -1,7 +1,9 @@
 /** Who is signed in here, and the engine and interfaces that belong to them. */
 import { Engine } from '@/engine/engine';
-import { type Credentials, logOut, type User } from '../api/account';
+import { type Credentials, logOut, refresh, type User } from '../api/account';
 import { ServerApi } from '../api/conversations';
+import { t } from '../i18n/i18n';
+import { takeProviderOutcome } from './address';
 import { browserSurroundings, openBrowserSocket, tabLeadership } from './browser';
 import { Tokens } from './tokens';
 
@@ -33,9 +35,15 @@ export class Session {
   };
 
   /** Goes on where the last visit ended. */
-  resume(): void {
+  async resume(handedToken: string | undefined): Promise<void> {
+    const { outcome, error } = takeProviderOutcome();
     const user = recall();
-    if (user) this.#begin(user);
+    if (handedToken) await this.#exchange(handedToken);
+    else if (outcome === 'signed_in' || outcome === 'created') await this.#exchange(undefined);
+    else if (user) this.#begin(user);
+    if (error && this.#state.kind === 'signed-out') {
+      this.#set({ kind: 'signed-out', notice: t('session.providerFailed') });
+    }
     globalThis.addEventListener('storage', (event) => {
       // Signed out, or somebody else signed in, in another tab.
       if (event.key === REMEMBERED) globalThis.location.reload();
@@ -46,6 +54,34 @@ export class Session {
     this.#tokens.take(credentials);
     localStorage.setItem(REMEMBERED, JSON.stringify(credentials.user));
     this.#begin(credentials.user);
+  }
+
+  /** Begins with a refresh token that was handed over, or with the cookie that is already set. */
+  async #exchange(refreshToken: string | undefined): Promise<void> {
+    try {
+      this.signIn(await refresh(refreshToken));
+    } catch {
+      this.#set({ kind: 'signed-out', notice: t('session.notTaken') });
+    }
+  }
+
+  /** For the few calls that go to no client of its own. */
+  accessToken(): Promise<string> {
+    return this.#tokens.accessToken();
+  }
+
+  /** The person has changed their profile. */
+  renamed(user: User): void {
+    localStorage.setItem(REMEMBERED, JSON.stringify(user));
+    if (this.#state.kind === 'signed-in') this.#set({ ...this.#state, user });
+  }
+
+  /** The account is gone on the server: what is left of it here goes, too. */
+  async forgetAccount(): Promise<void> {
+    const before = this.#state;
+    this.#forget();
+    this.#set({ kind: 'signed-out', notice: t('account.deleted') });
+    if (before.kind === 'signed-in') await before.engine.forget();
   }
 
   /** Ends the session on the server and forgets everything on this device. */
@@ -80,7 +116,7 @@ export class Session {
     const before = this.#state;
     if (before.kind !== 'signed-in') return;
     this.#forget();
-    this.#set({ kind: 'signed-out', notice: 'Your session has ended. Sign in again.' });
+    this.#set({ kind: 'signed-out', notice: t('session.ended') });
     void before.engine.stop();
   }
 

@@ -53,7 +53,7 @@ export class Tokens implements TokenSource {
 
   async #renew(): Promise<string> {
     try {
-      const credentials = await oneTabAtATime(refresh);
+      const credentials = await oneTabAtATime(() => refresh());
       this.take(credentials);
       return credentials.accessToken;
     } catch (error) {

@@ -1,20 +1,11 @@
-const COLOURS = [
-  'bg-[#5b6ee1]',
-  'bg-[#0f8a7e]',
-  'bg-[#c2557a]',
-  'bg-[#b0640f]',
-  'bg-[#7a5bc7]',
-  'bg-[#2779b8]',
-  'bg-[#5a7d2a]',
-  'bg-[#a3513b]',
-];
+import { backgroundClass } from '../people/colour';
 
-/** The same person has the same colour everywhere. */
-function colourOf(id: string): string {
-  let hash = 0;
-  for (const char of id) hash = (hash * 31 + (char.codePointAt(0) ?? 0)) >>> 0;
-  return COLOURS[hash % COLOURS.length] ?? '';
-}
+const SIZES = {
+  small: 'size-8 text-xs',
+  medium: 'size-10 text-sm',
+  large: 'size-12 text-base',
+  huge: 'size-24 text-3xl',
+};
 
 export function initials(name: string): string {
   const words = name.split(/[\s._-]+/u).filter((word) => word !== '');
@@ -23,14 +14,34 @@ export function initials(name: string): string {
   return (first + last).toLocaleUpperCase();
 }
 
-export function Avatar({ id, name, size }: { id: string; name: string; size: 'small' | 'large' }) {
-  const measure = size === 'large' ? 'size-12 text-base' : 'size-8 text-xs';
+/** A person or a group as a disc: picture, or initials on a colour of their own. */
+export function Avatar({
+  id,
+  name,
+  size,
+  pictureUrl,
+  isOnline = false,
+}: {
+  id: string;
+  name: string;
+  size: keyof typeof SIZES;
+  pictureUrl?: string | undefined;
+  isOnline?: boolean;
+}) {
   return (
-    <span
-      className={`${measure} ${colourOf(id)} inline-flex shrink-0 select-none items-center justify-center rounded-full font-semibold text-white`}
-      aria-hidden="true"
-    >
-      {initials(name)}
+    <span className="relative inline-flex shrink-0" aria-hidden="true">
+      <span
+        className={`${SIZES[size]} ${backgroundClass(id)} inline-flex select-none items-center justify-center overflow-hidden rounded-full font-semibold text-white`}
+      >
+        {pictureUrl ? (
+          <img src={pictureUrl} alt="" loading="lazy" className="size-full object-cover" />
+        ) : (
+          initials(name)
+        )}
+      </span>
+      {isOnline && (
+        <span className="absolute right-0 bottom-0 size-3 rounded-full border-2 border-panel bg-good" />
+      )}
     </span>
   );
 }

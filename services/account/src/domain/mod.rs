@@ -1,18 +1,23 @@
 //! Types and rules; nothing here knows of HTTP, gRPC or a store.
 
+mod contacts;
 mod display_name;
 mod email;
 mod handle;
-mod network;
+pub mod page;
 mod password;
+pub mod privacy;
 mod refresh_token;
+mod search;
 
+pub use contacts::{ContactState, MAX_BLOCKS, MAX_CONTACTS, MAX_SENT, quarantine};
 pub use display_name::DisplayName;
 pub use email::Email;
 pub use handle::Handle;
-pub use network::Network;
 pub use password::{InvalidPassword, MAX_PASSWORD_BYTES, NewPassword};
 pub use refresh_token::{RefreshSecret, RefreshToken};
+pub use search::{InvalidQuery, SearchQuery};
+pub use serving::Network;
 
 use ids::UserId;
 

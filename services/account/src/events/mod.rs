@@ -1,3 +1,4 @@
-//! What this service tells on Kafka.
+//! What this service tells others: on Kafka, and the conversation service.
 
+pub mod blocks;
 pub mod sessions_ended;

@@ -1,7 +1,5 @@
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use auth::Person;
 use problem::{Kind, Problem};
 use proto::account::account_service_server::AccountService;
 use proto::account::{
@@ -11,29 +9,14 @@ use proto::account::{
 };
 use tonic::{Request, Response, Status};
 
+use super::{caller_address, person};
 use crate::accounts::{Registration, SignIn, SignedIn};
 use crate::app::App;
 use crate::domain::Profile;
-use crate::http::client_address;
 
 pub struct Account(pub Arc<App>);
 
-impl Account {
-    fn address<T>(&self, request: &Request<T>) -> IpAddr {
-        let peer = request
-            .remote_addr()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-        let headers = request.metadata().clone().into_headers();
-        client_address(peer, &headers, &self.0.accounts.trusted_proxies)
-    }
-
-    async fn person<T>(&self, request: &Request<T>) -> Result<Person, Problem> {
-        let person = auth::person_from_metadata(&self.0.verifier, request.metadata()).await?;
-        self.0.active(person).await
-    }
-}
-
-fn user(profile: Profile) -> User {
+pub(super) fn user(profile: Profile) -> User {
     User {
         user_id: profile.user.to_string(),
         handle: profile.handle,
@@ -57,7 +40,7 @@ impl AccountService for Account {
         &self,
         request: Request<RegisterRequest>,
     ) -> Result<Response<SignInResponse>, Status> {
-        let address = self.address(&request);
+        let address = caller_address(&self.0, &request);
         let request = request.into_inner();
         let registration = Registration {
             email: &request.email,
@@ -73,7 +56,7 @@ impl AccountService for Account {
         &self,
         request: Request<SignInRequest>,
     ) -> Result<Response<SignInResponse>, Status> {
-        let address = self.address(&request);
+        let address = caller_address(&self.0, &request);
         let request = request.into_inner();
         let sign_in = SignIn {
             email: &request.email,
@@ -105,7 +88,7 @@ impl AccountService for Account {
         &self,
         request: Request<WhoAmIRequest>,
     ) -> Result<Response<WhoAmIResponse>, Status> {
-        let person = self.person(&request).await?;
+        let person = person(&self.0, &request).await?;
         let (profile, email) = self.0.own_profile(person.user).await?;
         Ok(Response::new(WhoAmIResponse {
             user: Some(user(profile)),
@@ -118,7 +101,7 @@ impl AccountService for Account {
         &self,
         request: Request<GetUsersRequest>,
     ) -> Result<Response<GetUsersResponse>, Status> {
-        self.person(&request).await?;
+        person(&self.0, &request).await?;
         let ids = request.into_inner().user_ids;
         let users = self.0.users(ids.iter().map(String::as_str)).await?;
         Ok(Response::new(GetUsersResponse {
@@ -130,10 +113,11 @@ impl AccountService for Account {
         &self,
         request: Request<FindUserRequest>,
     ) -> Result<Response<FindUserResponse>, Status> {
-        self.person(&request).await?;
+        let address = caller_address(&self.0, &request);
+        let seeker = person(&self.0, &request).await?.user;
         let profile = match request.into_inner().by {
-            Some(By::Handle(handle)) => self.0.user_by_handle(&handle).await?,
-            Some(By::Email(email)) => self.0.user_by_email(&email).await?,
+            Some(By::Handle(handle)) => self.0.find_by_handle(seeker, address, &handle).await?,
+            Some(By::Email(email)) => self.0.find_by_email(seeker, address, &email).await?,
             None => {
                 return Err(Problem::new(
                     Kind::InvalidInput,

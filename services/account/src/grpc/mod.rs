@@ -1,34 +1,71 @@
 //! gRPC: the same as REST for people and programs, and the internal port for peers.
 
 mod account;
+mod contacts;
 mod internal;
+mod last_seen;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use auth::ServiceIdentity;
+use auth::{Person, ServiceIdentity};
+use problem::Problem;
 use proto::account::account_internal_service_server::AccountInternalServiceServer;
 use proto::account::account_service_server::AccountServiceServer;
+use proto::account::contact_service_server::ContactServiceServer;
+use proto::account::id_internal_service_server::IdInternalServiceServer;
+use proto::account::last_seen_internal_service_server::LastSeenInternalServiceServer;
+use proto::account::permission_internal_service_server::PermissionInternalServiceServer;
+use tonic::Request;
 use tonic::service::Routes;
 
 use crate::app::App;
+use crate::http::client_address;
 
 /// Services that may call the internal port.
 const PEERS: &[&str] = &["chat-gateway", "conversation", "message", "file-upload"];
 
 /// The port for people and programs.
 pub fn public_routes(app: Arc<App>) -> Routes {
-    Routes::new(AccountServiceServer::new(account::Account(app)))
+    Routes::new(AccountServiceServer::new(account::Account(app.clone())))
+        .add_service(ContactServiceServer::new(contacts::Contacts(app)))
 }
 
-/// The port for peers: both services, each behind an identity.
+/// The port for peers: each service behind an identity.
 pub fn internal_routes(app: Arc<App>, identity: ServiceIdentity) -> Routes {
-    let known = auth::internal_interceptor(identity, PEERS);
+    let known = auth::internal_interceptor(identity.clone(), PEERS);
+    let gateways = auth::internal_interceptor(identity, &["chat-gateway"]);
     Routes::new(AccountServiceServer::with_interceptor(
         account::Account(app.clone()),
         known.clone(),
     ))
+    .add_service(LastSeenInternalServiceServer::with_interceptor(
+        last_seen::Times(app.clone()),
+        gateways,
+    ))
     .add_service(AccountInternalServiceServer::with_interceptor(
+        internal::Internal(app.clone()),
+        known.clone(),
+    ))
+    .add_service(PermissionInternalServiceServer::with_interceptor(
+        internal::Internal(app.clone()),
+        known.clone(),
+    ))
+    .add_service(IdInternalServiceServer::with_interceptor(
         internal::Internal(app),
         known,
     ))
+}
+
+fn caller_address<T>(app: &App, request: &Request<T>) -> IpAddr {
+    let peer = request
+        .remote_addr()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+    let headers = request.metadata().clone().into_headers();
+    client_address(peer, &headers, &app.accounts.trusted_proxies)
+}
+
+async fn person<T>(app: &App, request: &Request<T>) -> Result<Person, Problem> {
+    let person = auth::person_from_metadata(&app.verifier, request.metadata()).await?;
+    app.active(person).await
 }

@@ -1,8 +1,12 @@
 //! REST, under `/api/account`. Every refusal is a problem (RFC 9457) with a stable code.
 
+mod blocks;
 mod browser;
 mod caller;
+mod contacts;
 mod keys;
+mod people_search;
+mod privacy;
 mod registration;
 mod sessions;
 mod users;
@@ -44,6 +48,7 @@ impl FromRef<AppState> for TokenVerifier {
     tags(
         (name = "sessions", description = "Register, sign in, refresh, log out"),
         (name = "users", description = "Who is who"),
+        (name = "contacts", description = "Contacts, blocks, and what you allow others"),
     ),
     modifiers(&BearerToken),
 )]
@@ -74,6 +79,14 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(users::me))
         .routes(routes!(users::by_ids))
         .routes(routes!(users::by_handle))
+        .routes(routes!(people_search::search))
+        .routes(routes!(contacts::list, contacts::invite))
+        .routes(routes!(contacts::remove))
+        .routes(routes!(contacts::accept))
+        .routes(routes!(contacts::decline))
+        .routes(routes!(blocks::list))
+        .routes(routes!(blocks::block, blocks::unblock))
+        .routes(routes!(privacy::get, privacy::change))
         .routes(routes!(keys::jwks))
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serving::{Json, Path, Query};
 use utoipa::{IntoParams, ToSchema};
 
+use super::caller::Address;
 use super::{AppState, Refusals, User};
 
 /// The person of the access token.
@@ -74,7 +75,7 @@ pub async fn by_ids(
     }))
 }
 
-/// The person with exactly this handle.
+/// The person with exactly this handle, if they want to be found.
 #[utoipa::path(
     get,
     path = "/api/account/users/by-handle/{handle}",
@@ -90,9 +91,14 @@ pub async fn by_ids(
 )]
 pub async fn by_handle(
     State(state): State<AppState>,
+    Address(address): Address,
     person: Person,
     Path(handle): Path<String>,
 ) -> Result<Json<User>, Problem> {
-    state.0.active(person).await?;
-    Ok(Json(state.0.user_by_handle(&handle).await?.into()))
+    let person = state.0.active(person).await?;
+    let found = state
+        .0
+        .find_by_handle(person.user, address, &handle)
+        .await?;
+    Ok(Json(found.into()))
 }

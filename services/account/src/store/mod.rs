@@ -1,6 +1,12 @@
 //! Postgres, which is authoritative, and Redis, which is fast.
 
+pub mod blocks;
+pub mod contacts;
+pub mod last_seen;
+pub mod numbers;
+pub mod privacy;
 mod redis;
+pub mod search;
 mod session_cache;
 pub mod sessions;
 pub mod users;

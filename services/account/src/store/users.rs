@@ -145,23 +145,3 @@ pub async fn by_ids(database: &PgPool, users: &[UserId]) -> Result<Vec<Profile>,
     .map_err(failed)?;
     Ok(rows.into_iter().map(Profile::from).collect())
 }
-
-pub async fn by_handle(database: &PgPool, handle: &str) -> Result<Option<Profile>, Problem> {
-    let row: Option<ProfileRow> =
-        sqlx::query_as("SELECT user_id, handle, display_name FROM users WHERE handle = $1")
-            .bind(handle)
-            .fetch_optional(database)
-            .await
-            .map_err(failed)?;
-    Ok(row.map(Profile::from))
-}
-
-pub async fn by_email(database: &PgPool, email: &Email) -> Result<Option<Profile>, Problem> {
-    let row: Option<ProfileRow> =
-        sqlx::query_as("SELECT user_id, handle, display_name FROM users WHERE email = $1")
-            .bind(email.as_str())
-            .fetch_optional(database)
-            .await
-            .map_err(failed)?;
-    Ok(row.map(Profile::from))
-}

@@ -2,9 +2,13 @@ use auth::PeerChannel;
 use problem::Problem;
 use proto::account::account_internal_service_client::AccountInternalServiceClient;
 use proto::account::account_service_client::AccountServiceClient;
+use proto::account::contact_service_client::ContactServiceClient;
 use proto::account::{
-    CheckSessionRequest, FindUserRequest, GetUsersRequest, LogOutRequest, RefreshRequest,
-    RegisterRequest, SignInRequest, WhoAmIRequest, find_user_request::By,
+    AcceptInvitationRequest, BlockUserRequest, CheckSessionRequest, ContactState,
+    DeclineInvitationRequest, FindUserRequest, GetPrivacyRequest, GetUsersRequest,
+    InviteContactRequest, ListBlocksRequest, ListContactsRequest, LogOutRequest, MayWrite,
+    RefreshRequest, RegisterRequest, RemoveContactRequest, SearchUsersRequest, SignInRequest,
+    UnblockUserRequest, UpdatePrivacyRequest, WhoAmIRequest, find_user_request::By,
 };
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
@@ -129,6 +133,176 @@ async fn programs_do_by_grpc_what_people_do_by_rest() {
         (ended.code(), code(&ended).as_str()),
         (Code::Unauthenticated, "session_ended")
     );
+}
+
+#[tokio::test]
+async fn contacts_blocks_settings_and_search_are_there_by_grpc() {
+    let service = Service::start().await;
+    let (ada, ben) = (service.person("Ada").await, service.person("Ben").await);
+    let mut client = ContactServiceClient::new(channel(service.at.grpc));
+    let user_id = ben.user.clone();
+
+    let invited = client
+        .invite_contact(with_token(
+            InviteContactRequest {
+                user_id: user_id.clone(),
+            },
+            &ada.token,
+        ))
+        .await
+        .unwrap()
+        .into_inner();
+    let invited = invited.contact.unwrap();
+    assert_eq!(invited.state(), ContactState::InvitationSent);
+    assert_eq!(invited.user.unwrap().handle, ben.handle);
+    let accepted = client
+        .accept_invitation(with_token(
+            AcceptInvitationRequest {
+                user_id: ada.user.clone(),
+            },
+            &ben.token,
+        ))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(accepted.contact.unwrap().state(), ContactState::Contact);
+    let request = ListContactsRequest {
+        state: ContactState::Contact.into(),
+        ..ListContactsRequest::default()
+    };
+    let listed = client
+        .list_contacts(with_token(request, &ada.token))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(listed.contacts.len(), 1);
+    assert_eq!(listed.next_page_token, "");
+    client
+        .remove_contact(with_token(
+            RemoveContactRequest {
+                user_id: user_id.clone(),
+            },
+            &ada.token,
+        ))
+        .await
+        .unwrap();
+    client
+        .decline_invitation(with_token(
+            DeclineInvitationRequest {
+                user_id: user_id.clone(),
+            },
+            &ada.token,
+        ))
+        .await
+        .unwrap();
+
+    let request = UpdatePrivacyRequest {
+        may_write: MayWrite::SharedGroups.into(),
+        found_by_email: Some(false),
+        ..UpdatePrivacyRequest::default()
+    };
+    let changed = client
+        .update_privacy(with_token(request, &ada.token))
+        .await
+        .unwrap()
+        .into_inner();
+    let read = client
+        .get_privacy(with_token(GetPrivacyRequest {}, &ada.token))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(changed.privacy, read.privacy);
+    let privacy = read.privacy.unwrap();
+    assert_eq!(privacy.may_write(), MayWrite::SharedGroups);
+    assert!(!privacy.found_by_email && privacy.found_by_name);
+
+    let search = |query: &str| SearchUsersRequest {
+        query: query.into(),
+        ..SearchUsersRequest::default()
+    };
+    let found = client
+        .search_users(with_token(search(&ben.handle), &ada.token))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(found.users[0].user_id, ben.user);
+    client
+        .block_user(with_token(
+            BlockUserRequest {
+                user_id: user_id.clone(),
+            },
+            &ada.token,
+        ))
+        .await
+        .unwrap();
+    let found = client
+        .search_users(with_token(search(&ben.handle), &ada.token))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(found.users.is_empty());
+    let refused = client
+        .invite_contact(with_token(
+            InviteContactRequest {
+                user_id: ada.user.clone(),
+            },
+            &ben.token,
+        ))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refused.code(), code(&refused).as_str()),
+        (Code::PermissionDenied, "not_allowed")
+    );
+    let blocks = client
+        .list_blocks(with_token(ListBlocksRequest::default(), &ada.token))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(blocks.blocks[0].user.as_ref().unwrap().user_id, ben.user);
+    client
+        .unblock_user(with_token(UnblockUserRequest { user_id }, &ada.token))
+        .await
+        .unwrap();
+
+    // The values that a program of another version may send, and what is no id.
+    let refused = client
+        .list_contacts(with_token(
+            ListContactsRequest {
+                state: 9,
+                ..ListContactsRequest::default()
+            },
+            &ada.token,
+        ))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let refused = client
+        .update_privacy(with_token(
+            UpdatePrivacyRequest {
+                presence_visibility: 9,
+                ..UpdatePrivacyRequest::default()
+            },
+            &ada.token,
+        ))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let refused = client
+        .block_user(with_token(
+            BlockUserRequest {
+                user_id: "x".into(),
+            },
+            &ada.token,
+        ))
+        .await
+        .unwrap_err();
+    assert_eq!(code(&refused), "input_invalid");
+    let refused = client
+        .list_blocks(Request::new(ListBlocksRequest::default()))
+        .await
+        .unwrap_err();
+    assert_eq!(code(&refused), "token_missing");
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ use serving::{Addresses, Listeners};
 use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
+use crate::conversation::Conversation;
+
 pub const PASSWORD: &str = "two old boats";
 
 /// The servers that most tests share; each test has a database of its own.
@@ -34,7 +36,17 @@ pub struct Service {
     pub http: reqwest::Client,
     pub folder: tempfile::TempDir,
     pub peer_keys: BTreeMap<&'static str, KeyPair>,
+    pub conversation: Conversation,
     lifecycle: Lifecycle,
+}
+
+/// Somebody who has registered.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub user: String,
+    pub handle: String,
+    pub email: String,
+    pub token: String,
 }
 
 /// What an answer said.
@@ -46,6 +58,21 @@ pub struct Answer {
 }
 
 impl Answer {
+    pub fn is(&self, status: u16, code: &str) {
+        assert_eq!(
+            (self.status.as_u16(), self.code()),
+            (status, code),
+            "{}",
+            self.body
+        );
+    }
+
+    /// All that a caller could tell two refusals apart by.
+    pub fn without_trace(&self) -> Value {
+        let mut body = self.body.clone();
+        body.as_object_mut().unwrap().remove("trace_id");
+        body
+    }
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or("")
     }
@@ -85,8 +112,17 @@ impl Service {
                 .insert(peer.to_owned(), path.to_str().unwrap().to_owned());
             peer_keys.insert(peer, key);
         }
+        let own = KeyPair::generate().unwrap();
+        let own_file = folder.path().join("account.key.pem");
+        std::fs::write(&own_file, own.private_pem()).unwrap();
+        config.identity.signing_key_file = own_file.to_str().unwrap().to_owned();
+        let own_public = folder.path().join("account.pub.pem");
+        std::fs::write(&own_public, own.public_pem()).unwrap();
+        let conversation = Conversation::start(&own_public).await;
+        config.peers.conversation = conversation.url();
         // Whoever runs many tests from one address is not an attacker.
         config.limits.tries_per_address = 10_000;
+        config.contacts.searches_per_address_and_minute = 10_000;
         change(&mut config);
         kafka::create_topics(&config.kafka).await.unwrap();
         account::migrate(&config).await.unwrap();
@@ -97,7 +133,29 @@ impl Service {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             folder,
             peer_keys,
+            conversation,
             lifecycle,
+        }
+    }
+
+    /// Registers somebody of that name, under an address of their own.
+    pub async fn person(&self, display_name: &str) -> Person {
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let handle = format!("h{}", &unique[..20]);
+        let email = format!("{unique}@example.org");
+        let answer = self
+            .post(
+                "register",
+                &json!({"email": email, "password": PASSWORD, "display_name": display_name,
+                        "handle": handle}),
+            )
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        Person {
+            user: answer.body["user"]["user_id"].as_str().unwrap().to_owned(),
+            handle,
+            email,
+            token: answer.text("access_token"),
         }
     }
 
@@ -139,6 +197,23 @@ impl Service {
     pub async fn get(&self, path: &str, token: &str) -> Answer {
         self.send(self.http.get(self.url(path)).bearer_auth(token))
             .await
+    }
+
+    pub async fn call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        person: &Person,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = self
+            .http
+            .request(method, self.url(path))
+            .bearer_auth(&person.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        self.send(request).await
     }
 
     pub async fn register(&self, email: &str) -> Answer {

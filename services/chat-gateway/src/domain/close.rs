@@ -23,6 +23,8 @@ impl Close {
     pub const SLOW_READER: Self = Self::new(4008, "slow reader");
     /// The WebSocket framing itself is broken.
     pub const PROTOCOL_ERROR: Self = Self::new(4009, "protocol error");
+    /// The person has as many sockets here as one may have.
+    pub const TOO_MANY_SOCKETS: Self = Self::new(4013, "too many sockets");
     /// This gateway is about to stop: another one takes over.
     pub const DRAINING: Self = Self::new(4012, "draining");
     /// Nothing was heard for two heartbeats, not even a pong.

@@ -91,14 +91,17 @@ impl<P> Registry<P> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn insert(&self, connection: &Arc<Connection<P>>) {
+    /// Enters a connection; returns how many its user has here with it.
+    pub fn insert(&self, connection: &Arc<Connection<P>>) -> usize {
         self.slot(connection.number)
             .insert(connection.number, connection.clone());
-        self.users
+        let mut open = self
+            .users
             .entry(connection.user)
             // Nearly everybody has one.
-            .or_insert_with(|| Vec::with_capacity(1))
-            .push(connection.clone());
+            .or_insert_with(|| Vec::with_capacity(1));
+        open.push(connection.clone());
+        open.len()
     }
 
     pub fn remove(&self, connection: &Connection<P>) -> Left {

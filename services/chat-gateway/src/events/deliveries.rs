@@ -15,7 +15,7 @@ use futures_util::FutureExt as _;
 use ids::{MessageId, SessionId};
 use proto::Message as _;
 use proto::socket::server_frame::Frame;
-use proto::socket::{Entry, entry};
+use proto::socket::{Entry, MemberTyping, entry};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
@@ -230,6 +230,7 @@ fn deliver(app: &App, delivery: Delivery, parent: Option<&str>, round: &mut Roun
     let mut users: &[u8] = &delivery.users;
     let frame = match delivery.event {
         Some(delivery::Event::Entry(entry)) => {
+            note_membership(app, &entry);
             let age_ms = app.clock.unix_ms() as i64 - entry.time_unix_ms;
             app.metrics
                 .stamp_to_queue
@@ -263,6 +264,11 @@ fn deliver(app: &App, delivery: Delivery, parent: Option<&str>, round: &mut Roun
             resync_all(app, &all.reason);
             return;
         }
+        Some(delivery::Event::Typing(typing)) => return hint_typing(app, users, typing, round),
+        Some(delivery::Event::PresenceChanged(changed)) => {
+            app.watches.changed(unpack_users(&changed.users));
+            return;
+        }
         // From a newer version.
         None => return,
     };
@@ -273,6 +279,39 @@ fn deliver(app: &App, delivery: Delivery, parent: Option<&str>, round: &mut Roun
         waiter,
         round,
     );
+}
+
+/// Hints follow a change of membership at once.
+fn note_membership(app: &App, entry: &Entry) {
+    let user = match &entry.change {
+        Some(entry::Change::Joined(joined)) => &joined.user_id,
+        Some(entry::Change::Left(left)) => &left.user_id,
+        _ => return,
+    };
+    let (Ok(conversation), Ok(user)) = (entry.conversation_id.parse(), user.parse()) else {
+        return;
+    };
+    let audiences = &app.peers.audiences;
+    if matches!(entry.change, Some(entry::Change::Joined(_))) {
+        audiences.joined(conversation, user);
+    } else {
+        audiences.left(conversation, user);
+    }
+}
+
+fn hint_typing(app: &App, users: &[u8], typing: MemberTyping, round: &mut Round<Person>) {
+    // One that waited long says nothing about now.
+    if !app.currency.is_current() {
+        return;
+    }
+    let Ok(conversation) = typing.conversation_id.parse() else {
+        return;
+    };
+    // It may have been on its way when somebody left.
+    let audiences = &app.peers.audiences;
+    let users = unpack_users(users).filter(|user| !audiences.has_left(conversation, *user));
+    let event = Arc::new(Outgoing::from(Frame::Typing(typing)));
+    app.registry.deliver(&event, users, None, round);
 }
 
 fn resync_all(app: &App, reason: &str) {

@@ -1,6 +1,7 @@
 //! REST and the WebSocket's upgrade. A handler extracts, calls, maps.
 
 mod connections;
+mod presence;
 mod socket;
 
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+pub use presence::{parse_cursor, parse_users};
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -22,7 +25,7 @@ use crate::app::App;
         description = "Open sockets. Messages travel over the WebSocket at `/socket`, whose frames \
                        are described in the AsyncAPI document."
     ),
-    tags((name = "sockets")),
+    tags((name = "sockets"), (name = "presence")),
     security(("access_token" = [])),
     modifiers(&AccessToken),
 )]
@@ -56,6 +59,8 @@ impl FromRef<Gateway> for TokenVerifier {
 fn routes() -> OpenApiRouter<Gateway> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(connections::list))
+        .routes(routes!(presence::get))
+        .routes(routes!(presence::online))
         .routes(routes!(socket::open))
 }
 

@@ -1,11 +1,12 @@
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use problem::{Kind, Problem, ProblemBody};
+use serving::client_address;
 
 use super::Gateway;
 use crate::domain::frame::{Format, READ_LIMIT_BYTES};
@@ -31,11 +32,13 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
         (status = 101, description = "The socket is open"),
         (status = 400, description = "`upgrade_expected`, `subprotocol_unknown`", body = ProblemBody),
         (status = 403, description = "`origin_not_allowed`", body = ProblemBody),
+        (status = 429, description = "`rate_limited`: too many sockets from one address", body = ProblemBody),
         (status = 503, description = "`draining`, `too_many_sockets`", body = ProblemBody),
     )
 )]
 pub async fn open(
     State(Gateway(app)): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
@@ -61,20 +64,8 @@ pub async fn open(
             "Ask for parlance.v1.json or parlance.v1.protobuf.",
         )
     })?;
-    let place = app.open_socket().ok_or_else(|| {
-        let (code, detail) = if app.draining.is_cancelled() {
-            (
-                "draining",
-                "This gateway is about to stop: another one takes over.",
-            )
-        } else {
-            (
-                "too_many_sockets",
-                "This gateway is full: another one takes over.",
-            )
-        };
-        Problem::new(Kind::Unavailable, code, detail).with_retry_after(Duration::from_secs(1))
-    })?;
+    let address = client_address(peer.ip(), &headers, &app.settings.trusted_proxies);
+    let place = app.open_socket(address)?;
     let running = app.tasks.token();
     Ok(upgrade
         .read_buffer_size(READ_BUFFER_BYTES)

@@ -1,3 +1,4 @@
-//! Redis: where the sequencer finds this gateway's sockets.
+//! Redis: where people's sockets are, and who wants to know when that changes.
 
+pub mod presence;
 pub mod registrations;

@@ -4,7 +4,11 @@
 //! after that; the sequencer stores before it looks leases up. So whatever is committed while
 //! somebody connects is met by one of the two. A lease that was gone, or came late, ends in a
 //! `resync` for the sockets concerned, after it is there again.
+//!
+//! A lease that is a person's first, or was the last one, changes how that person stands: the gateways that
+//! watch them are told, and the account service is told when they were seen.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,24 +17,34 @@ use auth::Person;
 use events::redis_keys;
 use ids::{BootId, UserId};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{ErrorKind, Pipeline, RedisError, Script, ServerErrorKind};
+use redis::{ErrorKind, Pipeline, RedisError, Script, ScriptInvocation, ServerErrorKind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::connection::{Connection, Registration};
+use crate::domain::last_seen::LastSeen;
 use crate::domain::registry::Registry;
+use crate::events::hints::Hints;
 use crate::metrics::Metrics;
 
 /// A command that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// Users in one pipeline.
 const BATCH: usize = 512;
+/// How long Redis keeps when somebody was last seen; the account service keeps it longer.
+const SEEN_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// Waits between tries while Redis is away.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(2);
 
 type Conn = Arc<Connection<Person>>;
+
+/// A command that is in the pipeline.
+enum Asked {
+    Register(Conn, oneshot::Sender<Option<u64>>),
+    Unregister(UserId),
+}
 
 enum Command {
     /// Answered with the Redis time of the registration, or nothing if there was none.
@@ -54,10 +68,13 @@ pub struct Registrations {
 pub struct Registrar {
     commands: mpsc::UnboundedReceiver<Command>,
     redis: ConnectionManager,
-    script: Script,
+    register: Script,
+    unregister: Script,
     field: Arc<str>,
     lease: Duration,
     registry: Arc<Registry<Person>>,
+    hints: Hints,
+    last_seen: Arc<LastSeen>,
     metrics: Metrics,
     reached: Arc<AtomicBool>,
     /// Wait after the next failure; `None` while Redis answers.
@@ -67,8 +84,49 @@ pub struct Registrar {
     next_round: Instant,
 }
 
-/// What the script says of a user.
-type Lease = (u64, u8);
+/// What the scripts say of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Lease {
+    unix_ms: u64,
+    held: bool,
+    /// Whether the user came or left with it, and the partitions of the gateways that watch them.
+    changed: bool,
+    watchers: Vec<u32>,
+}
+
+impl Lease {
+    fn of(answer: &[u64]) -> Option<Self> {
+        let [unix_ms, held, changed, watchers @ ..] = answer else {
+            return None;
+        };
+        Some(Self {
+            unix_ms: *unix_ms,
+            held: *held == 1,
+            changed: *changed == 1,
+            watchers: watchers.iter().map(|partition| *partition as u32).collect(),
+        })
+    }
+}
+
+/// What a lease tells beyond this gateway.
+#[derive(Clone)]
+pub struct Consequences {
+    pub hints: Hints,
+    pub last_seen: Arc<LastSeen>,
+}
+
+/// One of the scripts, with what they share.
+pub fn script(text: &str) -> Script {
+    Script::new(&format!("{}{text}", include_str!("leases.lua")))
+}
+
+/// The keys of a script.
+pub fn user_keys(invocation: &mut ScriptInvocation<'_>, user: UserId) {
+    invocation
+        .key(redis_keys::sockets(user))
+        .key(redis_keys::watchers(user))
+        .key(redis_keys::seen(user));
+}
 
 impl Registrations {
     /// Neither waits for Redis nor fails if it is away.
@@ -81,6 +139,7 @@ impl Registrations {
         boot: BootId,
         lease: Duration,
         registry: Arc<Registry<Person>>,
+        consequences: Consequences,
         metrics: Metrics,
     ) -> Result<(Self, Registrar), RedisError> {
         let config = ConnectionManagerConfig::new()
@@ -101,10 +160,13 @@ impl Registrations {
         let registrar = Registrar {
             commands,
             redis,
-            script: Script::new(include_str!("register.lua")),
+            register: script(include_str!("register.lua")),
+            unregister: script(include_str!("unregister.lua")),
             field,
             lease,
             registry,
+            hints: consequences.hints,
+            last_seen: consequences.last_seen,
             metrics,
             reached,
             away: None,
@@ -171,6 +233,18 @@ impl Registrations {
         Ok(others.count() as u32)
     }
 
+    /// The connection, for what else is read there.
+    #[must_use]
+    pub fn redis(&self) -> ConnectionManager {
+        self.redis.clone()
+    }
+
+    /// The field of this gateway in hashes of leases.
+    #[must_use]
+    pub fn field(&self) -> Arc<str> {
+        self.field.clone()
+    }
+
     /// Whether Redis has answered since the start.
     #[must_use]
     pub fn has_reached_redis(&self) -> bool {
@@ -213,13 +287,13 @@ impl Registrar {
 
     async fn obey(&mut self, commands: Vec<Command>, is_open: bool) {
         let mut pipeline = Pipeline::with_capacity(commands.len());
-        let mut connecting = Vec::new();
+        let mut asked = Vec::with_capacity(commands.len());
         let mut flushed = Vec::new();
         for command in commands {
             match command {
                 Command::Register(connection, reply) if is_open && self.away.is_none() => {
-                    pipeline.invoke_script(&self.lease_of(connection.user));
-                    connecting.push((connection, reply));
+                    pipeline.invoke_script(&self.invoke(&self.register, connection.user));
+                    asked.push(Asked::Register(connection, reply));
                 }
                 Command::Register(connection, reply) => {
                     connection.welcome_unregistered();
@@ -228,9 +302,8 @@ impl Registrar {
                 Command::Unregister(user) => {
                     // Whoever came back since is registered by a later command.
                     if is_open && self.away.is_none() && !self.registry.has(user) {
-                        pipeline
-                            .hdel(redis_keys::sockets(user), &*self.field)
-                            .ignore();
+                        pipeline.invoke_script(&self.invoke(&self.unregister, user));
+                        asked.push(Asked::Unregister(user));
                     }
                 }
                 Command::Flush(reply) => flushed.push(reply),
@@ -238,16 +311,13 @@ impl Registrar {
         }
         if !pipeline.is_empty() {
             match self.query(&pipeline).await {
-                Ok(leases) => {
-                    for ((connection, reply), lease) in connecting.into_iter().zip(leases) {
-                        self.settle(&connection, lease);
-                        let _ = reply.send(Some(lease.0));
-                    }
-                }
+                Ok(leases) => self.settle_all(asked, leases),
                 Err(error) => {
-                    for (connection, reply) in connecting {
-                        connection.welcome_unregistered();
-                        let _ = reply.send(None);
+                    for asked in asked {
+                        if let Asked::Register(connection, reply) = asked {
+                            connection.welcome_unregistered();
+                            let _ = reply.send(None);
+                        }
                     }
                     self.lost_redis(&error);
                 }
@@ -258,11 +328,37 @@ impl Registrar {
         }
     }
 
-    fn settle(&self, connection: &Conn, lease: Lease) {
+    fn settle_all(&self, asked: Vec<Asked>, leases: Vec<Lease>) {
+        let mut changes = HashMap::new();
+        for (asked, lease) in asked.into_iter().zip(leases) {
+            match asked {
+                Asked::Register(connection, reply) => {
+                    self.settle(&connection, &lease);
+                    let _ = reply.send(Some(lease.unix_ms));
+                    self.note_change(connection.user, &lease, &mut changes);
+                }
+                Asked::Unregister(user) => self.note_change(user, &lease, &mut changes),
+            }
+        }
+        self.hints.presence_changed(changes);
+    }
+
+    fn note_change(&self, user: UserId, lease: &Lease, changes: &mut HashMap<u32, Vec<UserId>>) {
+        if lease.changed {
+            for watcher in &lease.watchers {
+                changes.entry(*watcher).or_default().push(user);
+            }
+            if !self.last_seen.note(user, lease.unix_ms) {
+                self.metrics.last_seen_dropped.increment(1);
+            }
+        }
+    }
+
+    fn settle(&self, connection: &Conn, lease: &Lease) {
         if connection.set_registered() == Registration::Missing {
             connection.resync("registered_late");
         }
-        if lease.1 == 0 {
+        if !lease.held {
             // The first socket of a user finds no lease; for others it means that it was lost.
             for other in self.registry.of(connection.user) {
                 if other.number != connection.number && other.registration() == Registration::Done {
@@ -296,13 +392,16 @@ impl Registrar {
         }
         let mut pipeline = Pipeline::with_capacity(users.len());
         for user in &users {
-            pipeline.invoke_script(&self.lease_of(*user));
+            pipeline.invoke_script(&self.invoke(&self.register, *user));
         }
         match self.query(&pipeline).await {
             Ok(leases) => {
-                for (user, (_, held)) in users.into_iter().zip(leases) {
-                    self.after_refresh(user, held != 0);
+                let mut changes = HashMap::new();
+                for (user, lease) in users.into_iter().zip(leases) {
+                    self.after_refresh(user, lease.held);
+                    self.note_change(user, &lease, &mut changes);
                 }
+                self.hints.presence_changed(changes);
             }
             Err(error) => self.lost_redis(&error),
         }
@@ -326,12 +425,13 @@ impl Registrar {
         }
     }
 
-    fn lease_of(&self, user: UserId) -> redis::ScriptInvocation<'_> {
-        let mut invocation = self.script.prepare_invoke();
+    fn invoke<'a>(&self, script: &'a Script, user: UserId) -> ScriptInvocation<'a> {
+        let mut invocation = script.prepare_invoke();
+        user_keys(&mut invocation, user);
         invocation
-            .key(redis_keys::sockets(user))
             .arg(&*self.field)
-            .arg(self.lease.as_millis() as u64);
+            .arg(self.lease.as_millis() as u64)
+            .arg(SEEN_KEPT.as_millis() as u64);
         invocation
     }
 
@@ -341,16 +441,20 @@ impl Registrar {
             && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
         {
             // A new Redis, or one that lost its scripts.
-            self.script
-                .prepare_invoke()
-                .load_async(&mut self.redis)
-                .await?;
+            for script in [&self.register, &self.unregister] {
+                script.prepare_invoke().load_async(&mut self.redis).await?;
+            }
             result = pipeline.query_async(&mut self.redis).await;
         }
-        if result.is_ok() {
-            self.has_redis();
-        }
-        result
+        let answers: Vec<Vec<u64>> = result?;
+        self.has_redis();
+        let leases = answers.iter().map(|answer| Lease::of(answer));
+        leases.collect::<Option<_>>().ok_or_else(|| {
+            RedisError::from((
+                ErrorKind::UnexpectedReturnType,
+                "not the answer of a script",
+            ))
+        })
     }
 
     fn has_redis(&mut self) {

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use chat_gateway::domain::frame::Format;
 use futures_util::{SinkExt as _, StreamExt as _};
+use ids::ConversationId;
 use proto::Message as _;
 use proto::socket::{
-    ClientFrame, Error, Heartbeat, Hello, Ping, Refused, ServerFrame, Welcome, client_frame,
-    server_frame,
+    ClientFrame, Error, Heartbeat, Hello, MemberTyping, Ping, Presence, Refused, ServerFrame,
+    Typing, WatchPresence, Welcome, client_frame, server_frame,
 };
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -35,10 +36,12 @@ pub fn request(address: SocketAddr, subprotocol: &str) -> Request<()> {
 impl Client {
     /// An open socket that has said nothing yet.
     pub async fn open(gateway: &Gateway, format: Format) -> Self {
+        Self::open_at(gateway.socket_address(), format).await
+    }
+
+    pub async fn open_at(address: SocketAddr, format: Format) -> Self {
         let subprotocol = format!("parlance.v1.{}", format.name());
-        let (ws, response) = connect_async(request(gateway.socket_address(), &subprotocol))
-            .await
-            .unwrap();
+        let (ws, response) = connect_async(request(address, &subprotocol)).await.unwrap();
         assert_eq!(
             response.headers()["sec-websocket-protocol"],
             subprotocol.as_str()
@@ -125,6 +128,48 @@ impl Client {
         }
     }
 
+    pub async fn watch(&mut self, people: &[Somebody]) {
+        self.send(client_frame::Frame::WatchPresence(WatchPresence {
+            user_ids: people.iter().map(|one| one.user.to_string()).collect(),
+        }))
+        .await;
+    }
+
+    pub async fn presence(&mut self) -> Presence {
+        match self.next().await {
+            server_frame::Frame::Presence(presence) => presence,
+            other => panic!("not a presence: {other:?}"),
+        }
+    }
+
+    pub async fn types(&mut self, conversation: ConversationId, state: &str) {
+        self.send(client_frame::Frame::Typing(Typing {
+            conversation_id: conversation.to_string(),
+            state: state.into(),
+        }))
+        .await;
+    }
+
+    pub async fn typing(&mut self) -> MemberTyping {
+        match self.next().await {
+            server_frame::Frame::Typing(typing) => typing,
+            other => panic!("nobody types: {other:?}"),
+        }
+    }
+
+    /// Whether somebody is said to type before the next heartbeat.
+    pub async fn heartbeat_or_typing(&mut self) -> bool {
+        self.send(client_frame::Frame::Ping(Ping {})).await;
+        let mut typing = false;
+        loop {
+            match self.next_of_any_kind().await {
+                server_frame::Frame::Heartbeat(_) => return typing,
+                server_frame::Frame::Typing(_) => typing = true,
+                other => panic!("neither a heartbeat nor typing: {other:?}"),
+            }
+        }
+    }
+
     pub async fn refused(&mut self) -> Refused {
         match self.next().await {
             server_frame::Frame::Refused(refused) => refused,
@@ -145,6 +190,15 @@ impl Client {
         match self.next_of_any_kind().await {
             server_frame::Frame::Heartbeat(heartbeat) => heartbeat,
             other => panic!("not a heartbeat: {other:?}"),
+        }
+    }
+
+    /// The next frame, or the code with which the socket was closed.
+    pub async fn next_or_close(&mut self) -> Result<server_frame::Frame, u16> {
+        match self.message().await {
+            Message::Close(close) => Err(close.expect("a reason").code.into()),
+            Message::Text(text) => Ok(serde_json::from_str(&text).unwrap()),
+            other => panic!("neither JSON nor a close: {other:?}"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The program itself, as a process: what an idle socket costs, and that it ends in good order.
 
-use std::process::{Child, Command};
+use std::process::Command;
 
 use futures_util::future::join_all;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -11,38 +11,12 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::client::request;
-use crate::world::{Environment, Somebody, eventually};
+use crate::process::Process;
+use crate::world::{Environment, Somebody};
 
 const SOCKETS: usize = 1_500;
 /// The goal is 8 KiB on average over many more; the first ones also pay for what they share.
 const MAX_BYTES_PER_SOCKET: usize = 12 * 1024;
-
-struct Process(Child);
-
-impl Process {
-    fn signal(&self, name: &str) {
-        let id = self.0.id().to_string();
-        let killed = Command::new("kill").args(["-s", name, &id]).status();
-        assert!(killed.unwrap().success());
-    }
-
-    fn resident_bytes(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .unwrap();
-        let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kib * 1024
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 async fn open(
     address: std::net::SocketAddr,
@@ -70,23 +44,10 @@ async fn open(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_socket_costs_little_and_a_stop_ends_well() {
     let environment = Environment::new().await;
-    let mut process = Process(
-        Command::new(env!("CARGO_BIN_EXE_chat-gateway"))
-            .args(["serve"])
-            .envs(environment.variables())
-            .env("CHAT_GATEWAY__TELEMETRY__FILTER", "warn")
-            // What is freed goes back at once, so that the memory is what is in use.
-            .env("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
-            .spawn()
-            .unwrap(),
-    );
+    // What is freed goes back at once, so that the memory is what is in use.
+    let memory = [("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")];
+    let mut process = Process::start(&environment, &memory).await;
     let addresses = environment.addresses();
-    eventually("the process is ready", async || {
-        reqwest::get(format!("http://{}/readyz", addresses.ops))
-            .await
-            .is_ok_and(|answer| answer.status().is_success())
-    })
-    .await;
     let healthy = Command::new(env!("CARGO_BIN_EXE_chat-gateway"))
         .args(["healthcheck"])
         .envs(environment.variables())
@@ -122,6 +83,6 @@ async fn an_idle_socket_costs_little_and_a_stop_ends_well() {
     }))
     .await;
     assert!(closed.iter().all(|code| *code == 4012));
-    let end = tokio::task::spawn_blocking(move || process.0.wait()).await;
-    assert!(end.unwrap().unwrap().success());
+    let end = tokio::task::spawn_blocking(move || process.wait()).await;
+    assert!(end.unwrap().success());
 }

@@ -9,8 +9,16 @@ mod deliveries;
 #[cfg(test)]
 mod footprint;
 #[cfg(test)]
+mod presence;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
 mod sending;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod slow_reader;
+#[cfg(test)]
+mod typing;
 #[cfg(test)]
 mod world;

@@ -427,3 +427,63 @@ async fn sockets_move_away_before_the_gateway_stops() {
         assert!(leases(somebody).await.is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_person_and_an_address_have_only_so_many_sockets() {
+    let gateway = Gateway::start_with(&[
+        ("GATEWAY__MAX_SOCKETS_PER_PERSON", "2"),
+        ("GATEWAY__MAX_SOCKETS_PER_ADDRESS", "9"),
+        ("GATEWAY__TRUSTED_PROXIES", "[\"127.0.0.1\"]"),
+    ])
+    .await;
+    let (ann, bob) = (Somebody::new(), Somebody::new());
+    let mut first = Client::sign_in(&gateway, ann).await;
+    let mut second = Client::sign_in(&gateway, ann).await;
+    let mut third = Client::open(&gateway, Format::Json).await;
+    third.hello(&ann.token(), "").await;
+    assert_eq!(third.closed().await, 4013);
+    drop(third);
+    for open in [&mut first, &mut second] {
+        open.heartbeat().await;
+    }
+    drop(second);
+    eventually("a place is free again", async || {
+        let mut again = Client::open(&gateway, Format::Json).await;
+        again.hello(&ann.token(), "").await;
+        matches!(
+            again.next_or_close().await,
+            Ok(server_frame::Frame::Welcome(_))
+        )
+    })
+    .await;
+
+    let _bobs = Client::sign_in(&gateway, bob).await;
+    let from = |address: &str| {
+        let mut request = request(gateway.socket_address(), "parlance.v1.json");
+        let value = address.parse().unwrap();
+        request.headers_mut().insert("x-forwarded-for", value);
+        request
+    };
+    let mut open = Vec::new();
+    for _ in 0..9 {
+        open.push(connect_async(from("192.0.2.7")).await.unwrap());
+    }
+    match connect_async(from("192.0.2.7")).await {
+        Err(tungstenite::Error::Http(response)) => {
+            assert_eq!(response.status(), 429);
+            assert_eq!(response.headers()["retry-after"], "1");
+        }
+        other => panic!("not refused: {other:?}"),
+    }
+    // Somebody else's address, and the same one again when a place is free.
+    connect_async(from("192.0.2.8")).await.unwrap();
+    open.pop();
+    eventually("a place is free again", async || {
+        connect_async(from("192.0.2.7")).await.is_ok()
+    })
+    .await;
+    let metrics = gateway.metrics().await;
+    assert!(metrics.contains("gateway_sockets_refused_total{code=\"rate_limited\"}"));
+    assert!(metrics.contains("gateway_sockets_closed_total{code=\"4013\"}"));
+    gateway.stop().await;
+}

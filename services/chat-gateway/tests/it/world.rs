@@ -17,11 +17,27 @@ use proto::Message as _;
 use proto::account::account_internal_service_server::{
     AccountInternalService, AccountInternalServiceServer,
 };
-use proto::account::{CheckSessionRequest, CheckSessionResponse};
+use proto::account::last_seen_internal_service_server::{
+    LastSeenInternalService, LastSeenInternalServiceServer,
+};
+use proto::account::permission_internal_service_server::{
+    PermissionInternalService, PermissionInternalServiceServer,
+};
+use proto::account::{
+    CheckPermissionsRequest, CheckPermissionsResponse, CheckSessionRequest, CheckSessionResponse,
+    GetLastSeenRequest, GetLastSeenResponse, LastSeen, NoteLastSeenRequest, NoteLastSeenResponse,
+    Permission, PermissionsTowards,
+};
+use proto::conversation::co_member_internal_service_server::{
+    CoMemberInternalService, CoMemberInternalServiceServer,
+};
 use proto::conversation::conversation_internal_service_server::{
     ConversationInternalService, ConversationInternalServiceServer,
 };
-use proto::conversation::{CheckMemberRequest, CheckMemberResponse};
+use proto::conversation::{
+    CheckMemberRequest, CheckMemberResponse, FilterCoMembersRequest, FilterCoMembersResponse,
+    GetAudienceRequest, GetAudienceResponse, ListCoMembersRequest, ListCoMembersResponse,
+};
 use proto::message::message_internal_service_server::{
     MessageInternalService, MessageInternalServiceServer,
 };
@@ -134,6 +150,161 @@ pub struct Peers {
     pub outsiders: Arc<Mutex<Vec<UserId>>>,
     /// What changed since any cursor; none: the index doesn't reach back.
     pub changed: Arc<Mutex<Option<Vec<ConversationState>>>>,
+    /// Members of conversations.
+    pub members: Arc<Mutex<BTreeMap<ConversationId, Vec<UserId>>>>,
+    /// Questions for members.
+    pub audiences_asked: Arc<AtomicU32>,
+    /// Between whom nothing passes.
+    pub blocks: Arc<Mutex<Vec<[UserId; 2]>>>,
+    /// Whose presence nobody sees.
+    pub private: Arc<Mutex<Vec<UserId>>>,
+    /// What the gateways had kept.
+    pub last_seen: Arc<Mutex<BTreeMap<UserId, Vec<i64>>>>,
+}
+
+impl Peers {
+    /// Makes a conversation, or changes who is in it.
+    pub fn set_members(&self, conversation: ConversationId, members: &[Somebody]) {
+        let members = members.iter().map(|member| member.user).collect();
+        self.members.lock().unwrap().insert(conversation, members);
+    }
+
+    fn are_together(&self, one: UserId, other: UserId) -> bool {
+        let conversations = self.members.lock().unwrap();
+        let mut conversations = conversations.values();
+        conversations.any(|members| members.contains(&one) && members.contains(&other))
+    }
+
+    fn person<T>(request: &Request<T>) -> UserId {
+        let bearer = request.metadata().get("authorization").unwrap();
+        let token = bearer.to_str().unwrap().strip_prefix("Bearer ").unwrap();
+        let claims = jsonwebtoken::dangerous::insecure_decode_claims::<AccessClaims>(token);
+        claims.unwrap().sub
+    }
+}
+
+fn texts(users: impl Iterator<Item = UserId>) -> Vec<String> {
+    users.map(|user| user.to_string()).collect()
+}
+
+#[tonic::async_trait]
+impl CoMemberInternalService for Peers {
+    async fn get_audience(
+        &self,
+        request: Request<GetAudienceRequest>,
+    ) -> Result<Response<GetAudienceResponse>, Status> {
+        self.audiences_asked.fetch_add(1, Ordering::Relaxed);
+        let person = Self::person(&request);
+        let request = request.into_inner();
+        let conversations = self.members.lock().unwrap();
+        let members = conversations
+            .get(&request.conversation_id.parse().unwrap())
+            .filter(|members| members.contains(&person))
+            .ok_or_else(|| Status::not_found(""))?;
+        let few = members.len() <= request.max_members as usize;
+        let members = members.iter().copied().filter(|_| few);
+        Ok(Response::new(GetAudienceResponse {
+            user_ids: texts(members),
+        }))
+    }
+
+    async fn filter_co_members(
+        &self,
+        request: Request<FilterCoMembersRequest>,
+    ) -> Result<Response<FilterCoMembersResponse>, Status> {
+        let person = Self::person(&request);
+        let asked = request.into_inner().user_ids.into_iter();
+        let asked = asked.map(|id| id.parse::<UserId>().unwrap());
+        let found = asked.filter(|user| self.are_together(person, *user));
+        Ok(Response::new(FilterCoMembersResponse {
+            user_ids: texts(found),
+        }))
+    }
+
+    async fn list_co_members(
+        &self,
+        request: Request<ListCoMembersRequest>,
+    ) -> Result<Response<ListCoMembersResponse>, Status> {
+        let person = Self::person(&request);
+        let request = request.into_inner();
+        let after = request.after_user_id.parse::<UserId>().ok();
+        let everybody: std::collections::BTreeSet<UserId> = {
+            let conversations = self.members.lock().unwrap();
+            conversations.values().flatten().copied().collect()
+        };
+        let found = everybody
+            .into_iter()
+            .filter(|user| *user != person && self.are_together(person, *user))
+            .filter(|user| after.is_none_or(|after| *user > after))
+            .take(request.limit as usize);
+        Ok(Response::new(ListCoMembersResponse {
+            user_ids: texts(found),
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl PermissionInternalService for Peers {
+    async fn check_permissions(
+        &self,
+        request: Request<CheckPermissionsRequest>,
+    ) -> Result<Response<CheckPermissionsResponse>, Status> {
+        let request = request.into_inner();
+        let person: UserId = request.user_id.parse().unwrap();
+        let others = request.other_ids.into_iter().map(|user_id| {
+            let other: UserId = user_id.parse().unwrap();
+            let blocks = self.blocks.lock().unwrap();
+            let blocked = blocks.contains(&[person, other]) || blocks.contains(&[other, person]);
+            let private = self.private.lock().unwrap().contains(&other);
+            let of = |refused, otherwise: Permission| {
+                if refused {
+                    Permission::Refused
+                } else {
+                    otherwise
+                }
+            };
+            PermissionsTowards {
+                user_id,
+                typing: of(blocked, Permission::Allowed).into(),
+                see_presence: of(blocked || private, Permission::IfSharedConversation).into(),
+                ..PermissionsTowards::default()
+            }
+        });
+        Ok(Response::new(CheckPermissionsResponse {
+            others: others.collect(),
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl LastSeenInternalService for Peers {
+    async fn note_last_seen(
+        &self,
+        request: Request<NoteLastSeenRequest>,
+    ) -> Result<Response<NoteLastSeenResponse>, Status> {
+        let mut last_seen = self.last_seen.lock().unwrap();
+        for seen in request.into_inner().people {
+            let user = seen.user_id.parse().unwrap();
+            last_seen.entry(user).or_default().push(seen.unix_ms);
+        }
+        Ok(Response::new(NoteLastSeenResponse {}))
+    }
+
+    async fn get_last_seen(
+        &self,
+        request: Request<GetLastSeenRequest>,
+    ) -> Result<Response<GetLastSeenResponse>, Status> {
+        let last_seen = self.last_seen.lock().unwrap();
+        let people = request.into_inner().user_ids.into_iter();
+        let people = people.filter_map(|user_id| {
+            let user = user_id.parse().unwrap();
+            let unix_ms = *last_seen.get(&user)?.iter().max()?;
+            Some(LastSeen { user_id, unix_ms })
+        });
+        Ok(Response::new(GetLastSeenResponse {
+            people: people.collect(),
+        }))
+    }
 }
 
 #[tonic::async_trait]
@@ -210,6 +381,9 @@ impl Peers {
         let address = listener.local_addr().unwrap();
         let server = tonic::transport::Server::builder()
             .add_service(AccountInternalServiceServer::new(self.clone()))
+            .add_service(LastSeenInternalServiceServer::new(self.clone()))
+            .add_service(PermissionInternalServiceServer::new(self.clone()))
+            .add_service(CoMemberInternalServiceServer::new(self.clone()))
             .add_service(ConversationInternalServiceServer::new(self.clone()))
             .add_service(MessageInternalServiceServer::new(self.clone()))
             .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
@@ -260,10 +434,14 @@ pub struct Environment {
 
 impl Environment {
     pub async fn new() -> Self {
+        Self::beside(Peers::default()).await
+    }
+
+    /// With peers that others share.
+    pub async fn beside(peers: Peers) -> Self {
         static ORDINALS: AtomicU32 = AtomicU32::new(0);
         let ordinal = ORDINALS.fetch_add(1, Ordering::Relaxed);
         let servers = servers().await;
-        let peers = Peers::default();
         let identities = Identities::of(&["account", SERVICE]);
         let identity = identities.settings(SERVICE);
         let peer = peers.serve().await;
@@ -338,9 +516,20 @@ impl Gateway {
         gateway
     }
 
+    /// Beside another one: it has the same peers.
+    pub async fn start_beside(other: &Self, settings: &[(&str, &str)]) -> Self {
+        let environment = Environment::beside(other.environment.peers.clone()).await;
+        let gateway = Self::spawn_in(environment, settings).await;
+        gateway.until_ready().await;
+        gateway
+    }
+
     /// Without waiting for anything.
     pub async fn spawn(settings: &[(&str, &str)]) -> Self {
-        let environment = Environment::new().await;
+        Self::spawn_in(Environment::new().await, settings).await
+    }
+
+    async fn spawn_in(environment: Environment, settings: &[(&str, &str)]) -> Self {
         let mut variables = environment.variables.clone();
         for (name, value) in settings {
             variables.insert((*name).to_owned(), (*value).to_owned());

@@ -1,8 +1,12 @@
 //! gRPC. Protos become domain types here, and nowhere else.
 
+mod blocks;
+mod co_members;
 mod internal;
 mod people;
 
+use proto::conversation::block_internal_service_server::BlockInternalServiceServer;
+use proto::conversation::co_member_internal_service_server::CoMemberInternalServiceServer;
 use proto::conversation::conversation_internal_service_server::ConversationInternalServiceServer;
 use proto::conversation::conversation_service_server::ConversationServiceServer;
 use tonic::service::{Routes, interceptor::InterceptedService};
@@ -12,18 +16,30 @@ use crate::app::App;
 /// Services that may call the internal port.
 const CALLERS: &[&str] = &["chat-gateway", "file-upload", "message"];
 
+/// Services that may say who blocks whom.
+const DECIDERS: &[&str] = &["account"];
+
 /// The port for people and programs.
 pub fn public(app: App) -> ConversationServiceServer<people::People> {
     ConversationServiceServer::new(people::People(app))
 }
 
-/// The port for peers: both services, each behind an identity.
+/// The port for peers: each service behind an identity.
 pub fn internal(app: App) -> Routes {
     let known = auth::internal_interceptor(app.identity.clone(), CALLERS);
-    Routes::new(InterceptedService::new(public(app.clone()), known.clone())).add_service(
-        InterceptedService::new(
-            ConversationInternalServiceServer::new(internal::Internal(app)),
+    let deciders = auth::internal_interceptor(app.identity.clone(), DECIDERS);
+    let co_members = co_members::CoMembers::new(app.clone());
+    Routes::new(InterceptedService::new(public(app.clone()), known.clone()))
+        .add_service(InterceptedService::new(
+            CoMemberInternalServiceServer::new(co_members),
+            known.clone(),
+        ))
+        .add_service(InterceptedService::new(
+            ConversationInternalServiceServer::new(internal::Internal(app.clone())),
             known,
-        ),
-    )
+        ))
+        .add_service(InterceptedService::new(
+            BlockInternalServiceServer::new(blocks::Blocks(app)),
+            deciders,
+        ))
 }

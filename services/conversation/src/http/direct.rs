@@ -30,6 +30,8 @@ pub struct OpenDirectBody {
         (status = 400, body = ProblemBody, content_type = "application/problem+json",
          description = "input_invalid, cannot_open_with_self"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json",
+         description = "not_allowed: this person can't be reached by the caller"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json",
          description = "user_unknown"),
         (status = 503, body = ProblemBody, content_type = "application/problem+json",

@@ -2,6 +2,7 @@ use ids::{ConversationId, UserId};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::blocks;
 use super::outbox::{self, Change};
 use super::rows::{
     ConversationRow, Membership, SettingsRow, Tx, has_other_owner, lock, membership, put_in,
@@ -37,6 +38,14 @@ pub struct View {
     pub members: Vec<Member>,
     /// The viewer's own.
     pub settings: Settings,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenDirectError {
+    #[error("one of the two blocks the other")]
+    Blocked,
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -85,20 +94,39 @@ impl Conversations {
         Self { pool, max_members }
     }
 
-    /// Opens the one conversation of a pair under `new_id`, or returns it as it stands.
+    /// The conversation of a pair, as it stands.
     ///
     /// # Errors
     /// When Postgres fails.
+    pub async fn find_direct(
+        &self,
+        pair: Pair,
+    ) -> Result<Option<(Conversation, Standing)>, sqlx::Error> {
+        let row: Option<ConversationRow> =
+            sqlx::query_as(select_conversation!("WHERE c.low = $1 AND c.high = $2"))
+                .bind(pair.low().as_uuid())
+                .bind(pair.high().as_uuid())
+                .fetch_optional(&self.pool)
+                .await?;
+        row.map(|row| Ok((row.conversation()?, row.standing())))
+            .transpose()
+    }
+
+    /// Opens the one conversation of a pair under `new_id`, or returns it as it stands.
+    ///
+    /// # Errors
+    /// [`OpenDirectError::Blocked`] where there is none and none may be.
     pub async fn open_direct(
         &self,
         pair: Pair,
         opener: UserId,
         new_id: ConversationId,
         now_unix_ms: u64,
-    ) -> Result<(Conversation, Standing), sqlx::Error> {
+    ) -> Result<(Conversation, Standing), OpenDirectError> {
         let both = [pair.low(), pair.high()];
         let mut tx = self.pool.begin().await?;
-        // Waits for whoever opens the same one at this moment, and then does nothing.
+        // A block comes before, and is met, or after, and meets the conversation.
+        blocks::lock_pair(&mut tx, pair).await?;
         let inserted = sqlx::query(
             "INSERT INTO conversations (id, low, high, version, member_count, created_by,
                                         created_with, created_at_unix_ms)
@@ -115,6 +143,9 @@ impl Conversations {
         .rows_affected()
             == 1;
         if inserted {
+            if blocks::is_between(&mut tx, pair).await? {
+                return Err(OpenDirectError::Blocked);
+            }
             insert_members(&mut tx, new_id, &both, Role::Member, now_unix_ms).await?;
             let standing = Standing {
                 conversation: new_id,
@@ -127,13 +158,8 @@ impl Conversations {
             outbox::append(&mut tx, standing, opener, change).await?;
         }
         tx.commit().await?;
-        let row: ConversationRow =
-            sqlx::query_as(select_conversation!("WHERE c.low = $1 AND c.high = $2"))
-                .bind(pair.low().as_uuid())
-                .bind(pair.high().as_uuid())
-                .fetch_one(&self.pool)
-                .await?;
-        Ok((row.conversation()?, row.standing()))
+        let opened = self.find_direct(pair).await?;
+        Ok(opened.ok_or(sqlx::Error::RowNotFound)?)
     }
 
     /// Creates a group, or returns it if this same call made it before and its maker is still in it.

@@ -10,6 +10,7 @@ use proto::event::{LogRecord, MembershipChange, log_record};
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::domain::block::BlockState;
 use crate::domain::conversation::{Picture, Standing, Version};
 use crate::domain::group_name::GroupName;
 use crate::domain::member::Role;
@@ -37,6 +38,8 @@ pub enum Change<'a> {
     },
     /// The group is gone.
     Deleted,
+    /// By whom, in a one-to-one.
+    BlockChanged(UserId, BlockState),
 }
 
 /// A change on its way to the log.
@@ -114,6 +117,14 @@ fn encode(version: Version, actor: UserId, change: Change<'_>) -> Vec<u8> {
         } => wire::Change::SettingsChanged(wire::SettingsChanged {
             user: user.to_vec(),
             settings_version,
+        }),
+        Change::BlockChanged(blocker, state) => wire::Change::BlockChanged(wire::BlockChanged {
+            blocker: blocker.to_vec(),
+            block: match state {
+                BlockState::Blocked => proto::event::Block::Set,
+                BlockState::NotBlocked => proto::event::Block::Lifted,
+            }
+            .into(),
         }),
         Change::Deleted => wire::Change::Deleted(wire::Deleted {}),
     };

@@ -223,6 +223,7 @@ pub(super) async fn record(
         | Change::RoleChanged(..)
         | Change::PictureChanged(_)
         | Change::HistoryOpened { .. }
+        | Change::BlockChanged(..)
         | Change::SettingsChanged { .. } => 0,
     };
     sqlx::query(

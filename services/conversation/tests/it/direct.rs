@@ -67,3 +67,48 @@ async fn a_direct_conversation_can_not_be_left_nor_anybody_removed() {
     assert_eq!(suite.members(id).await, [a.user, b.user].into());
     suite.stop().await;
 }
+
+#[tokio::test]
+async fn ids_of_conversations_may_be_a_central_generators() {
+    let suite = Suite::start_with(|config| {
+        config.ids.generator = central_ids::Generator::Account;
+        config.ids.batch = 4;
+        config.ids.low_water = 1;
+        config.ids.patience_ms = 500;
+    })
+    .await;
+    let a = suite.people.person();
+    let mut ids = Vec::new();
+    for _ in 0..10 {
+        let (status, body) = suite.open_direct(&a, suite.people.person().user).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        ids.push(id_of(&body));
+    }
+    assert!(ids.is_sorted(), "they ascend: {ids:?}");
+    ids.dedup();
+    assert_eq!(ids.len(), 10);
+    // The last 62 bits are the numbers that were leased, each once, in their order.
+    let numbers: Vec<u128> = ids
+        .iter()
+        .map(|id| id.as_uuid().as_u128() & ((1 << 62) - 1))
+        .collect();
+    assert_eq!(numbers, (0..10).collect::<Vec<_>>());
+
+    // What was fetched ahead lasts for a while without the generator; then one is told to come back.
+    suite.account.lease_no_more();
+    let mut opened = 0;
+    loop {
+        let (status, body) = suite.open_direct(&a, suite.people.person().user).await;
+        if status != StatusCode::OK {
+            assert_eq!(
+                (status, code(&body)),
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            );
+            break;
+        }
+        opened += 1;
+        assert!(opened <= 5, "no more than a batch and the low-water mark");
+    }
+    assert!(opened > 0);
+    suite.stop().await;
+}

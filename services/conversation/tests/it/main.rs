@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod blocks;
+#[cfg(test)]
+mod co_members;
+#[cfg(test)]
 mod direct;
 #[cfg(test)]
 mod faults;

@@ -8,13 +8,15 @@ use auth::{ServiceIdentity, TokenVerifier, person_from_metadata};
 use ids::{ConversationId, UserId};
 use kafka::KafkaSettings;
 use lifecycle::Lifecycle;
-use proto::account::account_service_server::{AccountService, AccountServiceServer};
-use proto::account::{
-    FindUserRequest, FindUserResponse, GetUsersRequest, GetUsersResponse, LogOutRequest,
-    LogOutResponse, RefreshRequest, RegisterRequest, SignInRequest, SignInResponse, User,
-    WhoAmIRequest, WhoAmIResponse,
+use proto::account::id_internal_service_server::{IdInternalService, IdInternalServiceServer};
+use proto::account::permission_internal_service_server::{
+    PermissionInternalService, PermissionInternalServiceServer,
 };
-use proto::event::{MembershipChange, Role, SendMessage, log_record, membership_change};
+use proto::account::{
+    CheckPermissionsRequest, CheckPermissionsResponse, LeaseNumbersRequest, LeaseNumbersResponse,
+    Permission, PermissionsTowards,
+};
+use proto::event::{Block, MembershipChange, Role, SendMessage, log_record, membership_change};
 use proto::message::message_internal_service_server::{
     MessageInternalService, MessageInternalServiceServer,
 };
@@ -33,82 +35,89 @@ use tonic::{Request, Response, Status};
 
 const CALLERS: &[&str] = &["conversation"];
 
-/// An account service that knows everybody but those it was told not to.
-#[derive(Clone, Default)]
+/// An account service that knows everybody and lets everybody write, but for what it was told.
+#[derive(Clone)]
 pub struct Account {
-    unknown: Arc<Mutex<HashSet<UserId>>>,
+    /// Towards whom, whoever asks; `None`: no account.
+    towards: Arc<Mutex<HashMap<UserId, Option<Permission>>>>,
+    /// The next number; `None`: no more are given away.
+    next_number: Arc<Mutex<Option<u64>>>,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            towards: Arc::default(),
+            next_number: Arc::new(Mutex::new(Some(0))),
+        }
+    }
 }
 
 impl Account {
+    pub fn lease_no_more(&self) {
+        *self.next_number.lock().unwrap() = None;
+    }
+
     pub fn forget(&self, user: UserId) {
-        self.unknown.lock().unwrap().insert(user);
+        self.towards.lock().unwrap().insert(user, None);
+    }
+
+    /// What anybody may do who wants to write to `user`.
+    pub fn let_write(&self, user: UserId, write: Permission) {
+        self.towards.lock().unwrap().insert(user, Some(write));
     }
 
     pub fn routes(&self, identity: ServiceIdentity) -> Routes {
+        let known = auth::internal_interceptor(identity, CALLERS);
         Routes::new(InterceptedService::new(
-            AccountServiceServer::new(self.clone()),
-            auth::internal_interceptor(identity, CALLERS),
+            PermissionInternalServiceServer::new(self.clone()),
+            known.clone(),
+        ))
+        .add_service(InterceptedService::new(
+            IdInternalServiceServer::new(self.clone()),
+            known,
         ))
     }
 }
 
 #[tonic::async_trait]
-impl AccountService for Account {
-    async fn get_users(
+impl IdInternalService for Account {
+    async fn lease_numbers(
         &self,
-        request: Request<GetUsersRequest>,
-    ) -> Result<Response<GetUsersResponse>, Status> {
-        assert!(request.metadata().contains_key("authorization"));
-        assert!(request.get_ref().user_ids.len() <= 100);
-        let unknown = self.unknown.lock().unwrap();
-        Ok(Response::new(GetUsersResponse {
-            users: request
+        request: Request<LeaseNumbersRequest>,
+    ) -> Result<Response<LeaseNumbersResponse>, Status> {
+        let count = request.into_inner().count;
+        let mut next = self.next_number.lock().unwrap();
+        let first = next.ok_or_else(|| Status::unavailable("no more"))?;
+        *next = Some(first + u64::from(count));
+        Ok(Response::new(LeaseNumbersResponse { first, count }))
+    }
+}
+
+#[tonic::async_trait]
+impl PermissionInternalService for Account {
+    async fn check_permissions(
+        &self,
+        request: Request<CheckPermissionsRequest>,
+    ) -> Result<Response<CheckPermissionsResponse>, Status> {
+        assert!(request.get_ref().other_ids.len() <= 1_000);
+        let towards = self.towards.lock().unwrap();
+        Ok(Response::new(CheckPermissionsResponse {
+            others: request
                 .into_inner()
-                .user_ids
+                .other_ids
                 .into_iter()
-                .filter(|id| !unknown.contains(&id.parse().unwrap()))
-                .map(|user_id| User {
-                    user_id,
-                    ..User::default()
+                .filter_map(|user_id| {
+                    let told = towards.get(&user_id.parse().unwrap()).copied();
+                    let write = told.unwrap_or(Some(Permission::Allowed))?;
+                    Some(PermissionsTowards {
+                        user_id,
+                        write: write.into(),
+                        ..PermissionsTowards::default()
+                    })
                 })
                 .collect(),
         }))
-    }
-
-    async fn register(
-        &self,
-        _: Request<RegisterRequest>,
-    ) -> Result<Response<SignInResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn sign_in(&self, _: Request<SignInRequest>) -> Result<Response<SignInResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn refresh(
-        &self,
-        _: Request<RefreshRequest>,
-    ) -> Result<Response<SignInResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn log_out(&self, _: Request<LogOutRequest>) -> Result<Response<LogOutResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn who_am_i(
-        &self,
-        _: Request<WhoAmIRequest>,
-    ) -> Result<Response<WhoAmIResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn find_user(
-        &self,
-        _: Request<FindUserRequest>,
-    ) -> Result<Response<FindUserResponse>, Status> {
-        Err(Status::unimplemented(""))
     }
 }
 
@@ -302,6 +311,23 @@ impl Log {
             }
         }
         members
+    }
+
+    /// Who blocks the other in a one-to-one after all of that.
+    pub fn blockers(&self, conversation: ConversationId) -> BTreeSet<UserId> {
+        let mut blockers = BTreeSet::new();
+        for change in self.applied(conversation) {
+            if let Some(membership_change::Change::BlockChanged(changed)) = change.change {
+                let blocker = UserId::from_slice(&changed.blocker).unwrap();
+                // Told only where it changes something.
+                match changed.block() {
+                    Block::Set => assert!(blockers.insert(blocker)),
+                    Block::Lifted => assert!(blockers.remove(&blocker)),
+                    Block::Unspecified => panic!("neither set nor lifted"),
+                }
+            }
+        }
+        blockers
     }
 
     /// Members and their roles after all of that.

@@ -8,3 +8,7 @@ mod determinism;
 mod routes;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod sync_cost;
+#[cfg(test)]
+mod throttling;

@@ -33,11 +33,16 @@ pub async fn servers() -> &'static TestServers {
 
 /// Tables of its own for each test.
 pub async fn store() -> Store {
+    store_at(&servers().await.local_aws().dynamodb_url()).await
+}
+
+/// The same, through what stands at this address.
+pub async fn store_at(dynamodb_url: &str) -> Store {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
-        .endpoint_url(servers().await.local_aws().dynamodb_url())
+        .endpoint_url(dynamodb_url)
         .credentials_provider(Credentials::new(
             "parlance-local",
             "parlance-local-secret",
