@@ -1,8 +1,8 @@
 //! The workloads.
 
 mod idle;
-mod storm;
 mod ids;
+mod storm;
 
 use anyhow::{Context as _, Result};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -13,8 +13,8 @@ use crate::people;
 use crate::stack::Stack;
 
 pub use idle::{Idle, idle};
-pub use storm::{Storm, storm};
 pub use ids::{Ids, ids};
+pub use storm::{Storm, storm};
 
 /// People of a room.
 const ROOM: usize = 50;

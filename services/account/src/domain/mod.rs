@@ -16,8 +16,8 @@ pub use email::Email;
 pub use handle::Handle;
 pub use password::{InvalidPassword, MAX_PASSWORD_BYTES, NewPassword};
 pub use refresh_token::{RefreshSecret, RefreshToken};
-pub use serving::Network;
 pub use search::{InvalidQuery, SearchQuery};
+pub use serving::Network;
 
 use ids::UserId;
 

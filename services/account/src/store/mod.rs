@@ -1,8 +1,8 @@
 //! Postgres, which is authoritative, and Redis, which is fast.
 
-pub mod last_seen;
 pub mod blocks;
 pub mod contacts;
+pub mod last_seen;
 pub mod numbers;
 pub mod privacy;
 mod redis;

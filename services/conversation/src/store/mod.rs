@@ -1,8 +1,8 @@
 //! Postgres: who is in what, and what of it the log has yet to learn.
 
 pub mod activity;
-pub mod co_members;
 pub mod blocks;
+pub mod co_members;
 pub mod conversations;
 pub mod groups;
 pub mod invitations;

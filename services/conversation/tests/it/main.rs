@@ -4,9 +4,9 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
-mod co_members;
-#[cfg(test)]
 mod blocks;
+#[cfg(test)]
+mod co_members;
 #[cfg(test)]
 mod direct;
 #[cfg(test)]
