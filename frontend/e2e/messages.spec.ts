@@ -101,3 +101,16 @@ test('a conversation is marked as unread on all devices until it is opened', asy
   await second?.page.getByRole('link', { name: /Ben/ }).click();
   await expect(ada.page.getByText('Marked as unread')).toHaveCount(0);
 });
+
+test('who types and who is online shows, and ends', async ({ browser }) => {
+  const { ada, ben } = await twoTalking(browser);
+  await expect(ada.page.getByText('online', { exact: true })).toBeVisible();
+  await ada.write('hello');
+  await ben.page.getByRole('link', { name: /Ada/ }).click();
+  await ben.page.getByRole('textbox', { name: /^Message to/ }).pressSequentially('I am wri');
+  await expect(ada.page.getByTestId('typing')).toHaveText('is typing…');
+  await ben.page.getByRole('textbox', { name: /^Message to/ }).press('Enter');
+  await expect(ada.page.getByTestId('typing')).toHaveCount(0);
+  await ben.context.close();
+  await expect(ada.page.getByText(/^last seen/)).toBeVisible();
+});

@@ -1,9 +1,9 @@
 //! A device: the SDK's engine, what it keeps on disk, and what its person sees.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use client::ConnectionState;
-use client::engine::{Action, Config, Draft, Engine, Input, Standing, Update};
+use client::engine::{Action, Config, Engine, Input, Standing, Submission, Update};
 use ids::{ClientMessageId, ConversationId, UserId};
 use proto::socket::{Message, entry};
 
@@ -16,15 +16,17 @@ pub struct Shown {
     pub numbers: Vec<u64>,
     /// Messages as they are now.
     pub messages: BTreeMap<u64, Message>,
+    /// What the person was told to have hidden.
+    pub hidden: BTreeSet<u64>,
     pub standing: Option<Standing>,
 }
 
-/// A message on its way.
+/// A message, or a change of one, on its way.
 #[derive(Debug, Clone)]
 pub struct Written {
     pub id: ClientMessageId,
     pub conversation: ConversationId,
-    pub text: String,
+    pub what: Submission,
 }
 
 /// What became of a message, as the person was told.
@@ -40,6 +42,8 @@ pub struct Device {
     seed: u64,
     pub is_connecting: bool,
     pub is_caught_up: bool,
+    /// A session begins with all that was hidden before.
+    has_restarted: bool,
     /// What the person wrote here, oldest first.
     pub written: Vec<Written>,
     pub answers: HashMap<ClientMessageId, Answer>,
@@ -69,6 +73,7 @@ impl Device {
             seed,
             is_connecting: false,
             is_caught_up: false,
+            has_restarted: false,
             written: Vec::new(),
             answers: HashMap::new(),
             shown,
@@ -101,6 +106,7 @@ impl Device {
         self.engine = engine(self.user, held, self.seed);
         self.is_connecting = false;
         self.is_caught_up = false;
+        self.has_restarted = true;
         let mut actions = self.give(now_ms, Input::Tick);
         for written in self.unanswered() {
             actions.extend(self.submit(now_ms, &written, 1));
@@ -129,20 +135,8 @@ impl Device {
             Input::Submit {
                 conversation: written.conversation,
                 id: written.id,
-                draft: Draft::text(written.text.clone()),
+                what: written.what.clone(),
                 attempts,
-            },
-        )
-    }
-
-    /// The person has seen everything that is shown.
-    pub fn read(&mut self, now_ms: u64, conversation: ConversationId) -> Vec<Action> {
-        let number = self.shown.get(&conversation).map_or(0, |shown| shown.held);
-        self.give(
-            now_ms,
-            Input::Read {
-                conversation,
-                number,
             },
         )
     }
@@ -198,6 +192,26 @@ impl Device {
                 );
                 self.is_caught_up = state == ConnectionState::CaughtUp;
             }
+            Update::Receipt {
+                conversation,
+                delivered,
+                read,
+                ..
+            } => {
+                let held = self.shown.entry(conversation).or_default().held;
+                assert!(
+                    read <= delivered && delivered <= held,
+                    "a receipt of what is not shown"
+                );
+            }
+            Update::Hidden {
+                conversation,
+                number,
+            } => {
+                let hidden = &mut self.shown.entry(conversation).or_default().hidden;
+                assert!(hidden.insert(number) || self.has_restarted, "hidden twice");
+            }
+            Update::SettingsChanged { .. } => panic!("nobody changes settings"),
             Update::Reset { code, held, .. } => {
                 panic!("left to the history up to {held}: {code:?}")
             }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chat_gateway::domain::send::{Draft, RETRY_AFTER, try_again};
-use client::engine::{Action, FetchFailure, Input, OpenFailure, Page, Token};
+use client::engine::{
+    Action, FetchFailure, Input, MessageChange, OpenFailure, Page, Submission, Token,
+};
 use events::{
     ChangeMessage, HideEntry, LogRecord, MarkUnread, MembershipChange, MoveMarks, Origin,
     change_message, log_record, membership_change,
@@ -54,6 +56,7 @@ struct Redis {
 
 enum Job {
     Entries(ConversationId, u64),
+    Hidden(ConversationId, u64),
     States,
 }
 
@@ -255,10 +258,24 @@ impl World {
         let conversation = known[self.pick(known.len())];
         let id = self.client_message_id();
         let text = format!("text {}", self.rng.random::<u16>());
+        let on_screen = &self.devices[device].shown[&conversation].messages;
+        let seen: Vec<u64> = on_screen.keys().copied().collect();
+        let what = if !seen.is_empty() && self.pick(4) == 0 {
+            let number = seen[self.pick(seen.len())];
+            let change = match self.pick(4) {
+                0 => MessageChange::Edit(text),
+                1 => MessageChange::Delete,
+                2 => MessageChange::AddReaction("🎉".to_owned()),
+                _ => MessageChange::RemoveReaction("🎉".to_owned()),
+            };
+            Submission::Change { number, change }
+        } else {
+            Submission::Message(client::Draft::text(text))
+        };
         let written = Written {
             id,
             conversation,
-            text,
+            what,
         };
         let actions = self.devices[device].write(self.now_ms, written);
         self.act(device, actions);
@@ -268,8 +285,22 @@ impl World {
         let device = self.pick(self.devices.len());
         let known: Vec<ConversationId> = self.devices[device].shown.keys().copied().collect();
         let conversation = known[self.pick(known.len())];
-        let actions = self.devices[device].read(self.now_ms, conversation);
-        self.act(device, actions);
+        let number = self.rng.random_range(0..20);
+        let shown = &self.devices[device].shown[&conversation];
+        let message = shown.messages.keys().copied().find(|at| *at >= number);
+        let held = shown.held;
+        let input = match (self.pick(6), message) {
+            (0, _) => Input::MarkUnread { conversation },
+            (1, Some(number)) => Input::Hide {
+                conversation,
+                number,
+            },
+            _ => Input::Read {
+                conversation,
+                number: held,
+            },
+        };
+        self.give(device, input);
     }
 
     /// By REST, from outside: straight into the log.
@@ -577,8 +608,29 @@ impl World {
             client_frame::Frame::MarkDelivered(mark) => {
                 self.mark(at, &mark.conversation_id, 0, mark.number);
             }
+            client_frame::Frame::MarkUnread(mark) => {
+                let reader = self.connection(at).user.to_vec();
+                let change = log_record::Change::MarkUnread(MarkUnread { reader });
+                self.append_frame(&mark.conversation_id, change);
+            }
+            client_frame::Frame::Hide(hide) => {
+                let reader = self.connection(at).user.to_vec();
+                let number = hide.number;
+                let change = log_record::Change::Hide(HideEntry { reader, number });
+                self.append_frame(&hide.conversation_id, change);
+            }
             other => panic!("nobody sends {other:?}"),
         }
+    }
+
+    /// What has no outbox.
+    fn append_frame(&mut self, conversation: &str, change: log_record::Change) {
+        let conversation = ConversationId::parse(conversation).expect("devices write ids");
+        let record = LogRecord {
+            origin: None,
+            change: Some(change),
+        };
+        self.append_record(conversation, &record);
     }
 
     fn mark(
@@ -588,17 +640,13 @@ impl World {
         read_number: u64,
         delivered_number: u64,
     ) {
-        let conversation = ConversationId::parse(conversation).expect("devices write ids");
         let reader = self.connection(at).user.to_vec();
-        let record = LogRecord {
-            origin: None,
-            change: Some(log_record::Change::Marks(MoveMarks {
-                reader,
-                read_number,
-                delivered_number,
-            })),
-        };
-        self.append_record(conversation, &record);
+        let change = log_record::Change::Marks(MoveMarks {
+            reader,
+            read_number,
+            delivered_number,
+        });
+        self.append_frame(conversation, change);
     }
 
     fn submit(
@@ -741,6 +789,10 @@ impl World {
                     conversation,
                     after,
                 } => self.jobs.push((device, Job::Entries(conversation, after))),
+                Action::FetchHidden {
+                    conversation,
+                    after,
+                } => self.jobs.push((device, Job::Hidden(conversation, after))),
                 Action::FetchStates => self.jobs.push((device, Job::States)),
                 other => panic!("nobody asked for {other:?}"),
             }
@@ -777,6 +829,15 @@ impl World {
             } else {
                 Err(FetchFailure::Temporary)
             }),
+            Job::Hidden(conversation, after) => Input::Hidden {
+                conversation,
+                after,
+                outcome: if succeeds {
+                    self.hidden(user, conversation, after).map_err(failure)
+                } else {
+                    Err(FetchFailure::Temporary)
+                },
+            },
             Job::Entries(conversation, after) => Input::Entries {
                 conversation,
                 outcome: if succeeds {
@@ -796,6 +857,18 @@ impl World {
     ) -> Result<Vec<ConversationState>, Problem> {
         let states = self.history.states(user, conversations).now_or_never();
         states.expect("a store in memory never waits")
+    }
+
+    fn hidden(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        after: u64,
+    ) -> Result<Vec<u64>, Problem> {
+        let hidden = self.history.hidden(user, conversation, after);
+        hidden
+            .now_or_never()
+            .expect("a store in memory never waits")
     }
 
     fn page(
@@ -983,8 +1056,11 @@ impl World {
             }
             let stored = entries.iter().find(|entry| {
                 entry.actor_id == device.user.to_string()
-                    && matches!(&entry.change, Some(entry::Change::Message(message))
-                        if message.client_message_id == written.id.to_string())
+                    && entry
+                        .change
+                        .as_ref()
+                        .and_then(|change| change.client_message_id())
+                        == Some(&written.id.to_string())
             });
             match (&device.answers[&written.id], stored) {
                 (Answer::Stored(number), Some(entry)) => {
@@ -1019,14 +1095,9 @@ impl World {
             }
             covered = page.covered_to;
         };
-        let hidden: BTreeSet<u64> = self
-            .history
-            .hidden(device.user, conversation, 0)
-            .now_or_never()
-            .expect("a store in memory never waits")
-            .unwrap_or_default()
-            .into_iter()
-            .collect();
+        let hidden = self.hidden(device.user, conversation, 0);
+        let hidden: BTreeSet<u64> = hidden.unwrap_or_default().into_iter().collect();
+        assert_eq!(shown.hidden, hidden, "what is hidden");
         let numbers: Vec<u64> = fresh.iter().map(|entry| entry.number).collect();
         let on_screen: Vec<u64> = shown
             .numbers
@@ -1060,8 +1131,18 @@ impl World {
 
         let standing = shown.standing.expect("the server told it");
         assert_eq!(
-            (standing.head, standing.read, standing.unread),
-            (state.head_number, state.read_number, state.unread_count),
+            (
+                standing.head,
+                standing.read,
+                standing.unread,
+                standing.marked_unread
+            ),
+            (
+                state.head_number,
+                state.read_number,
+                state.unread_count,
+                state.marked_unread
+            ),
             "the badge of {} in {conversation}",
             device.user
         );

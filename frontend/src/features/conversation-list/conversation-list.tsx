@@ -178,7 +178,7 @@ function ConversationLink({ line }: { line: Line }) {
           {last_entry && (
             <time
               dateTime={new Date(last_entry.time_unix_ms).toISOString()}
-              className={`shrink-0 text-xs ${unread > 0 ? 'text-accent-ink' : 'text-soft'}`}
+              className={`shrink-0 text-xs group-hover/line:invisible ${unread > 0 ? 'text-accent-ink' : 'text-soft'}`}
             >
               {shortTime(last_entry.time_unix_ms, now)}
             </time>

@@ -52,8 +52,9 @@ export function Members({
                   handle: '…',
                   ...person,
                   user_id: member.user_id,
-                  display_name: isMe ? `${name} ${t('people.youInBrackets')}` : name,
+                  display_name: name,
                 }}
+                suffix={isMe ? t('people.youInBrackets') : undefined}
                 isOnline={isOnline(member.user_id)}
               >
                 {member.role !== 'member' && (

@@ -176,7 +176,10 @@ async function readWindow(
   const waiting = await outbox.where({ conversation_id: conversationId }).sortBy('position');
   const hiddenRows = await hidden.where({ conversation_id: conversationId }).toArray();
   const marks = await receipts.where({ conversation_id: conversationId }).toArray();
-  const answered = [...new Set(rows.map((row) => row.message?.reply_to_number ?? 0))];
+  const replies = waiting.flatMap((item) => (item.kind === 'message' ? item.reply_to_number : []));
+  const answered = [
+    ...new Set([...replies, ...rows.map((row) => row.message?.reply_to_number ?? 0)]),
+  ];
   const originals = await entries.bulkGet(
     answered
       .filter((number) => number > 0)

@@ -14,10 +14,13 @@ interface Shown {
 export function PersonLine({
   person,
   note,
+  suffix,
   isOnline = false,
   children,
 }: {
   person: Shown;
+  /** After the name. */
+  suffix?: string | undefined;
   /** Instead of the handle. */
   note?: ReactNode;
   isOnline?: boolean;
@@ -33,7 +36,10 @@ export function PersonLine({
         isOnline={isOnline}
       />
       <div className="min-w-0 flex-1">
-        <p className="truncate font-medium leading-tight">{person.display_name}</p>
+        <p className="truncate font-medium leading-tight">
+          {person.display_name}
+          {suffix && <span className="font-normal text-soft"> {suffix}</span>}
+        </p>
         <p className="truncate text-soft text-sm">{note ?? `@${person.handle}`}</p>
       </div>
       {children}

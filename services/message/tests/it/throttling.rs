@@ -47,7 +47,7 @@ async fn what_is_said_to_be_stored_is_stored_however_much_was_refused() {
         throttle.set_permille(0);
         let decided = decide(&mut owner, batch).await;
         throttle.set_permille(500);
-        failures += insist(async || store.put_rows([&decided.rows]).await).await;
+        failures += insist(async || store.put_rows(&decided.rows).await).await;
         let heads: Vec<_> = decided.heads.iter().collect();
         failures += insist(async || store.put_heads(&heads).await).await;
     }
@@ -74,7 +74,7 @@ async fn while_everything_is_refused_nothing_is_said_to_be_stored() {
     let mut owner = owner(&store).await;
     let decided = decide(&mut owner, &log.records).await;
     throttle.set_permille(1_000);
-    assert!(store.put_rows([&decided.rows]).await.is_err());
+    assert!(store.put_rows(&decided.rows).await.is_err());
     let heads: Vec<_> = decided.heads.iter().collect();
     assert!(store.put_heads(&heads).await.is_err());
     assert!(
@@ -83,7 +83,7 @@ async fn while_everything_is_refused_nothing_is_said_to_be_stored() {
     );
     throttle.set_permille(0);
     assert!(store.head(log.conversation).await.unwrap().is_none());
-    store.put_rows([&decided.rows]).await.unwrap();
+    store.put_rows(&decided.rows).await.unwrap();
     put_heads(&store, &decided).await;
     assert_eq!(texts(&store, &log, 2).await, ["hi"]);
 }
