@@ -17,6 +17,7 @@ test('everything by keyboard: find a conversation, write, react, leave', async (
   await page.keyboard.press('Enter');
   const field = page.getByRole('textbox', { name: /^Message to/ });
   await expect(field).toBeFocused();
+  await ada.shows(['first', 'second']);
   // From the empty field into the messages, up to the first, and its menu.
   await page.keyboard.press('ArrowUp');
   await expect(page.getByRole('article').last()).toBeFocused();

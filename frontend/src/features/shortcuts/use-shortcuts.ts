@@ -26,7 +26,7 @@ export function useShortcuts(): { isOpen: boolean; close: () => void } {
 
 type Act = 'search' | 'write' | 'help' | 'previous' | 'next' | 'next-unread';
 
-export function shortcutOf(
+function shortcutOf(
   key: string,
   command: boolean,
   alt: boolean,
