@@ -54,6 +54,7 @@ impl Memberships {
     /// `cannot_open_with_self`, `user_unknown`, `not_allowed`, `membership_pending`.
     pub async fn open_direct(&self, person: &Person, peer: UserId) -> Result<Conversation> {
         let pair = Pair::of(person.user, peer)?;
+        self.limits.read(person.user).await?;
         let existing = self
             .store
             .find_direct(pair)

@@ -32,6 +32,7 @@ pub fn not_allowed() -> Problem {
 }
 
 pub const NOT_ALLOWED: &str = "You can't reach this person.";
+
 pub fn group_unknown() -> Problem {
     Problem::new(
         Kind::NotFound,

@@ -44,7 +44,7 @@ const BATCH: usize = 1_000;
 /// How long a batch may wait to be filled.
 const BATCH_TIME: Duration = Duration::from_millis(500);
 /// Groups taken up at once, and of those counted at the same time.
-const COUNTED_TOGETHER: u32 = 64;
+const COUNTED_TOGETHER: usize = 64;
 const COUNTED_AT_ONCE: usize = 4;
 /// Longest pause after failures in a row.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
@@ -202,17 +202,21 @@ impl Counter {
     pub async fn run(self, stopping: CancellationToken) -> anyhow::Result<()> {
         let interval = Duration::from_millis(self.settings.poll_interval_ms);
         let mut failures = 0_u32;
+        let mut after = None;
         loop {
-            let pause = if failures == 0 {
-                interval
-            } else {
-                backoff(interval, failures)
+            let pause = match (failures, after) {
+                // There is more.
+                (0, Some(_)) => Duration::ZERO,
+                (0, None) => interval,
+                (failures, _) => backoff(interval, failures),
             };
             tokio::select! {
                 () = stopping.cancelled() => return Ok(()),
                 () = tokio::time::sleep(pause) => {}
             }
-            match self.round().await {
+            let ended;
+            (after, ended) = self.round(after).await;
+            match ended {
                 Ok(()) => failures = 0,
                 // Whoever failed has logged it.
                 Err(_) => failures = failures.saturating_add(1),
@@ -220,25 +224,36 @@ impl Counter {
         }
     }
 
-    /// Counts every group that has waited long enough.
-    async fn round(&self) -> Result<()> {
+    /// Counts some of the groups that have waited long enough. Also returns after which one the next round
+    /// goes on; `None`: from the beginning.
+    async fn round(&self, after: Option<ConversationId>) -> (Option<ConversationId>, Result<()>) {
         let age = Duration::from_millis(self.settings.count_after_ms);
-        let database = |error: sqlx::Error| postgres::problem(&error);
-        let forgotten = self.activity.forget_old().await.map_err(database)?;
-        if forgotten > 0 {
-            tracing::warn!(forgotten, "notes of groups to count led to nothing");
-        }
-        let pending = self
-            .activity
-            .pending(age, COUNTED_TOGETHER)
-            .await
-            .map_err(database)?;
+        let pending = match self.due(age, after).await {
+            Ok(pending) => pending,
+            Err(error) => return (after, Err(postgres::problem(&error))),
+        };
+        let next = pending
+            .last()
+            .filter(|_| pending.len() == COUNTED_TOGETHER)
+            .map(|last| last.conversation);
         let ends: Vec<Result<()>> = stream::iter(pending)
             .map(|pending| self.count(pending))
             .buffer_unordered(COUNTED_AT_ONCE)
             .collect()
             .await;
-        ends.into_iter().collect()
+        (next, ends.into_iter().collect())
+    }
+
+    async fn due(
+        &self,
+        age: Duration,
+        after: Option<ConversationId>,
+    ) -> std::result::Result<Vec<Pending>, sqlx::Error> {
+        let forgotten = self.activity.forget_old().await?;
+        if forgotten > 0 {
+            tracing::warn!(forgotten, "notes of groups to count led to nothing");
+        }
+        self.activity.pending(age, after, COUNTED_TOGETHER).await
     }
 
     async fn count(&self, pending: Pending) -> Result<()> {

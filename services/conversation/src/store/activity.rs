@@ -57,7 +57,8 @@ impl Activity {
              FROM unnest($1::uuid[], $2::bigint[]) AS written (id, log_offset)
              JOIN conversations c ON c.id = written.id AND c.name IS NOT NULL
              ORDER BY c.id
-             ON CONFLICT (conversation_id) DO UPDATE SET log_offset = excluded.log_offset",
+             ON CONFLICT (conversation_id) DO UPDATE
+             SET log_offset = greatest(activity_pending.log_offset, excluded.log_offset)",
         )
         .bind(&ids)
         .bind(&offsets)
@@ -66,18 +67,26 @@ impl Activity {
         Ok(())
     }
 
-    /// Groups that were noted `age` ago or earlier, those that wait longest first.
+    /// Groups that were noted `age` ago or earlier, in the order of their ids, those after `after`: so that
+    /// none that can't be counted yet keeps others waiting.
     ///
     /// # Errors
     /// When Postgres fails.
-    pub async fn pending(&self, age: Duration, limit: u32) -> Result<Vec<Pending>, sqlx::Error> {
+    pub async fn pending(
+        &self,
+        age: Duration,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, sqlx::Error> {
         let rows: Vec<(Uuid, i64)> = sqlx::query_as(
             "SELECT conversation_id, log_offset FROM activity_pending
              WHERE noted_at <= now() - make_interval(secs => $1)
-             ORDER BY noted_at LIMIT $2",
+               AND ($2::uuid IS NULL OR conversation_id > $2)
+             ORDER BY conversation_id LIMIT $3",
         )
         .bind(age.as_secs_f64())
-        .bind(i64::from(limit))
+        .bind(after.map(|id| id.as_uuid()))
+        .bind(limit as i64)
         .fetch_all(&self.pool)
         .await?;
         Ok(rows

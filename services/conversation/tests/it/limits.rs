@@ -29,11 +29,13 @@ async fn nobody_opens_conversations_without_end_and_people_weigh() {
     let (status, body) = suite.post(&a, &path, json!({ "user_ids": more })).await;
     assert_eq!((status, code(&body)), LIMITED);
     assert_eq!(suite.members(first).await.len(), 7);
-    for _ in 0..3 {
-        suite.open_direct(&a, b.user).await;
+    for other in [b.user, more[0], more[1]] {
+        assert_eq!(suite.open_direct(&a, other).await.0, StatusCode::OK);
     }
-    let (status, body) = suite.open_direct(&a, b.user).await;
+    let (status, body) = suite.open_direct(&a, more[2]).await;
     assert_eq!((status, code(&body)), LIMITED);
+    // One that exists is not a new one.
+    assert_eq!(suite.open_direct(&a, b.user).await.0, StatusCode::OK);
     // Others aren't concerned.
     assert_eq!(suite.open_direct(&b, a.user).await.0, StatusCode::OK);
     suite.stop().await;
