@@ -38,7 +38,7 @@ test('a private group is joined by an invitation link; roles and the name change
   await ben.write('made it');
 
   const details = ada.page.getByRole('dialog');
-  await expect(details.getByText('Ben')).toBeVisible();
+  await expect(details.getByText('Ben', { exact: true })).toBeVisible();
   await details.getByRole('button', { name: 'More for Ben' }).click();
   await ada.page.getByRole('menuitem', { name: 'Make admin' }).click();
   await expect(details.getByText('admin', { exact: true })).toBeVisible();
