@@ -56,7 +56,8 @@ pub struct Upstreams {
     pub chat_gateway: Vec<String>,
 }
 
-/// The routes of the ingress: `/api/<x>/…` is a service, `/socket` a gateway.
+/// The routes of the ingress: `/api/<x>/…` is a service, `/users/…` the account service once more,
+/// `/socket` a gateway.
 pub fn routes(upstreams: Upstreams) -> Router {
     let mut router = Router::new();
     for (prefix, kind, name, addresses) in [
@@ -64,8 +65,9 @@ pub fn routes(upstreams: Upstreams) -> Router {
             "/api/account",
             Traffic::Requests,
             "account",
-            upstreams.account,
+            upstreams.account.clone(),
         ),
+        ("/users", Traffic::Requests, "account", upstreams.account),
         (
             "/api/conversations",
             Traffic::Requests,

@@ -10,8 +10,15 @@ mod app;
 mod domain;
 
 mod accounts;
+mod credentials;
+mod devices;
+mod identities;
+mod profiles;
+
 mod hasher;
 mod limits;
+mod mailer;
+mod providers;
 mod signing;
 
 mod events;
@@ -41,8 +48,13 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let app = Arc::new(App::build(&config).await?);
     metrics::describe();
-    app.signing.clone().follow(&lifecycle, app.verifier.clone());
+    app.signing.clone().follow(
+        &lifecycle,
+        app.verifier.clone(),
+        config.signing.rotate_after_days,
+    );
     events::sessions_ended::relay(&lifecycle, app.clone());
+    mailer::relay(&lifecycle, app.clone());
     store::housekeeping(&lifecycle, app.clone());
 
     let identity = auth::ServiceIdentity::new(config.identity.clone())?;

@@ -1,18 +1,32 @@
 //! Types and rules; nothing here knows of HTTP, gRPC or a store.
 
+mod client;
 mod display_name;
 mod email;
 mod handle;
+mod metadata;
 mod network;
 mod password;
+mod picture;
+mod random_token;
 mod refresh_token;
+mod return_path;
+mod security_event;
+mod status_text;
 
+pub use client::Client;
 pub use display_name::DisplayName;
 pub use email::Email;
 pub use handle::Handle;
+pub use metadata::Metadata;
 pub use network::Network;
 pub use password::{InvalidPassword, MAX_PASSWORD_BYTES, NewPassword};
+pub use picture::{DefaultPicture, Picture};
+pub use random_token::RandomToken;
 pub use refresh_token::{RefreshSecret, RefreshToken};
+pub use return_path::ReturnPath;
+pub use security_event::SecurityEvent;
+pub use status_text::StatusText;
 
 use ids::UserId;
 
@@ -22,6 +36,10 @@ pub struct Profile {
     pub user: UserId,
     pub handle: String,
     pub display_name: String,
+    pub status_text: String,
+    pub picture: Picture,
+    /// The account is gone; the id and a name for it are left.
+    pub deleted: bool,
 }
 
 /// The name of a device, as its owner reads it in the list of sessions: cut, never refused.

@@ -7,12 +7,12 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use super::AppState;
-use crate::domain::Network;
+use crate::domain::{Client, Network};
 
-/// The address that a request came from.
-pub struct Address(pub IpAddr);
+/// Who sends the request.
+pub struct From(pub Client);
 
-impl FromRequestParts<AppState> for Address {
+impl FromRequestParts<AppState> for From {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(
@@ -23,7 +23,7 @@ impl FromRequestParts<AppState> for Address {
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
-        Ok(Self(client_address(
+        Ok(Self(client(
             peer,
             &parts.headers,
             &state.0.accounts.trusted_proxies,
@@ -31,9 +31,18 @@ impl FromRequestParts<AppState> for Address {
     }
 }
 
+/// Who sends a request that came from `peer` with these headers.
+pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> Client {
+    let user_agent = headers
+        .get(http::header::USER_AGENT)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .unwrap_or_default();
+    Client::new(client_address(peer, headers, proxies), &user_agent)
+}
+
 /// The last address in `X-Forwarded-For` that isn't one of our own proxies, if our proxy wrote it;
 /// else the peer itself. What a client wrote there itself is further left, and never reached.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
+fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
     let is_ours = |address| proxies.iter().any(|proxy| proxy.contains(address));
     let peer = peer.to_canonical();
     if !is_ours(peer) {

@@ -10,8 +10,14 @@ use kafka::KafkaSettings;
 use lifecycle::Lifecycle;
 use proto::account::account_service_server::{AccountService, AccountServiceServer};
 use proto::account::{
-    FindUserRequest, FindUserResponse, GetUsersRequest, GetUsersResponse, LogOutRequest,
-    LogOutResponse, RefreshRequest, RegisterRequest, SignInRequest, SignInResponse, User,
+    ChangePasswordRequest, ChangePasswordResponse, DeleteAccountRequest, DeleteAccountResponse,
+    ExportDataRequest, ExportDataResponse, FindUserRequest, FindUserResponse, GetUsersRequest,
+    GetUsersResponse, ListSessionsRequest, ListSessionsResponse, LogOutRequest, LogOutResponse,
+    ReauthenticateRequest, ReauthenticateResponse, RecoverRequest, RecoverResponse, RefreshRequest,
+    RegisterRequest, RequestEmailVerificationRequest, RequestEmailVerificationResponse,
+    RequestRecoveryRequest, RequestRecoveryResponse, RevokeOtherSessionsRequest,
+    RevokeOtherSessionsResponse, RevokeSessionRequest, RevokeSessionResponse, SignInRequest,
+    SignInResponse, UpdateProfileRequest, User, VerifyEmailRequest, VerifyEmailResponse,
     WhoAmIRequest, WhoAmIResponse,
 };
 use proto::event::{MembershipChange, log_record, membership_change};
@@ -108,6 +114,90 @@ impl AccountService for Account {
         &self,
         _: Request<FindUserRequest>,
     ) -> Result<Response<FindUserResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn reauthenticate(
+        &self,
+        _: Request<ReauthenticateRequest>,
+    ) -> Result<Response<ReauthenticateResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn change_password(
+        &self,
+        _: Request<ChangePasswordRequest>,
+    ) -> Result<Response<ChangePasswordResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_sessions(
+        &self,
+        _: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn revoke_session(
+        &self,
+        _: Request<RevokeSessionRequest>,
+    ) -> Result<Response<RevokeSessionResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn revoke_other_sessions(
+        &self,
+        _: Request<RevokeOtherSessionsRequest>,
+    ) -> Result<Response<RevokeOtherSessionsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn request_recovery(
+        &self,
+        _: Request<RequestRecoveryRequest>,
+    ) -> Result<Response<RequestRecoveryResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn recover(
+        &self,
+        _: Request<RecoverRequest>,
+    ) -> Result<Response<RecoverResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn request_email_verification(
+        &self,
+        _: Request<RequestEmailVerificationRequest>,
+    ) -> Result<Response<RequestEmailVerificationResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn verify_email(
+        &self,
+        _: Request<VerifyEmailRequest>,
+    ) -> Result<Response<VerifyEmailResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn update_profile(
+        &self,
+        _: Request<UpdateProfileRequest>,
+    ) -> Result<Response<WhoAmIResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn delete_account(
+        &self,
+        _: Request<DeleteAccountRequest>,
+    ) -> Result<Response<DeleteAccountResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn export_data(
+        &self,
+        _: Request<ExportDataRequest>,
+    ) -> Result<Response<ExportDataResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }
