@@ -155,9 +155,10 @@ async fn a_change_of_what_has_changed_is_refused() {
         .await;
     assert_eq!(unchanged.status, StatusCode::NOT_MODIFIED);
     // Without a condition, changes at once come one after the other.
+    let (first, second) = (json!({"status_text": "a"}), json!({"display_name": "B"}));
     let (a, b) = tokio::join!(
-        service.patch(&token, &json!({"status_text": "a"})),
-        service.patch(&token, &json!({"display_name": "B"}))
+        service.patch(&token, &first),
+        service.patch(&token, &second)
     );
     assert_eq!((a.status, b.status), (StatusCode::OK, StatusCode::OK));
     let me = service.get("me", &token).await;
