@@ -261,7 +261,9 @@ async fn try_deliver(app: &App, mail: &Mail) -> Result<Outcome, Problem> {
                 email: mail.recipient.clone(),
             };
             let expires = app.clock.unix_ms() + good_for_s * 1_000;
-            links::insert(&app.database, &token, purpose, &link, expires).await?;
+            if !links::insert(&app.database, &token, purpose, &link, expires).await? {
+                return Ok(Outcome::Dropped("nobody"));
+            }
             Some(token)
         }
         None => None,

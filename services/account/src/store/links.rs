@@ -32,15 +32,15 @@ pub struct Link {
     pub email: Email,
 }
 
-/// Remembers a link by the hash of its token. A person has at most so many open ones of a purpose:
-/// the oldest go.
+/// Remembers a link by the hash of its token; `false` if the account is gone by now. A person has at
+/// most so many open ones of a purpose: the oldest go.
 pub async fn insert(
     database: &PgPool,
     token: &RandomToken,
     purpose: Purpose,
     link: &Link,
     expires_unix_ms: u64,
-) -> Result<(), Problem> {
+) -> Result<bool, Problem> {
     const OPEN: i64 = 5;
     let mut transaction = database.begin().await.map_err(failed)?;
     sqlx::query(
@@ -54,9 +54,11 @@ pub async fn insert(
     .execute(&mut *transaction)
     .await
     .map_err(failed)?;
-    sqlx::query(
+    // Waits for a deletion that is under way, and finds it: nothing of the person comes back.
+    let inserted = sqlx::query(
         "INSERT INTO one_time_links (token_hash, user_id, purpose, email, expires_unix_ms)
-         VALUES ($1, $2, $3, $4, $5)",
+         SELECT $1, user_id, $3, $4, $5 FROM users
+         WHERE user_id = $2 AND deleted_unix_ms IS NULL FOR SHARE",
     )
     .bind(token.hash().as_slice())
     .bind(link.user.as_uuid())
@@ -66,7 +68,8 @@ pub async fn insert(
     .execute(&mut *transaction)
     .await
     .map_err(failed)?;
-    transaction.commit().await.map_err(failed)
+    transaction.commit().await.map_err(failed)?;
+    Ok(inserted.rows_affected() == 1)
 }
 
 /// What the link is about, without using it.

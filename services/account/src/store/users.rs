@@ -444,8 +444,9 @@ pub async fn bury(
             .await
             .map_err(failed)?;
     }
-    sqlx::query("DELETE FROM mail_outbox WHERE recipient = $1")
+    sqlx::query("DELETE FROM mail_outbox WHERE recipient = $1 OR user_id = $2")
         .bind(own.email.as_str())
+        .bind(user.as_uuid())
         .execute(&mut **transaction)
         .await
         .map_err(failed)?;

@@ -108,7 +108,10 @@ async fn of_two_changes_at_once_one_holds() {
 
 #[tokio::test]
 async fn a_sign_in_that_overlaps_with_a_change_comes_to_nothing() {
-    let service = Service::start().await;
+    let service = Service::start_with(crate::service::servers().await, |config| {
+        config.limits.tries_per_account_and_address = 1_000;
+    })
+    .await;
     let token = service
         .register("ada@example.org")
         .await
