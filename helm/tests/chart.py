@@ -52,16 +52,16 @@ def helm(*arguments):
 
 
 @functools.cache
-def text(*arguments, kubernetes="1.34"):
-    done = helm("template", "parlance", str(CHART), "--namespace", NAMESPACE,
+def text(*arguments, kubernetes="1.34", of=CHART):
+    done = helm("template", "parlance", str(of), "--namespace", NAMESPACE,
                 "--kube-version", f"{kubernetes}.0", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @functools.cache
-def objects(*arguments):
-    return [it for it in yaml.safe_load_all(text(*arguments)) if it]
+def objects(*arguments, of=CHART):
+    return [it for it in yaml.safe_load_all(text(*arguments, of=of)) if it]
 
 
 def case(name):

@@ -1,6 +1,7 @@
 import json
 import re
 
+import promql_parser
 import pytest
 import yaml
 
@@ -21,7 +22,7 @@ def published():
     names = set()
     for folder in ("services", "crates"):
         for source in (chart.ROOT / folder).glob("*/src/**/*.rs"):
-            names |= set(re.findall(r'"((?:account|conversation|message|gateway|file_upload|http|rpc|process|kafka)_[a-z0-9_]+)"', source.read_text()))
+            names |= set(re.findall(r'"((?:account|conversation|message|gateway|file_upload|http|rpc|process|kafka|postgres|parlance)_[a-z0-9_]+)"', source.read_text()))
     return names
 
 
@@ -58,10 +59,27 @@ def test_an_alert_is_about_what_the_services_publish(alert):
     assert not {metric for metric in found if not is_published(metric, names)}
 
 
+def understood(expression):
+    """As Prometheus reads it, once Grafana has put its variables in."""
+    return promql_parser.parse(expression.replace("$__rate_interval", "5m").replace("$namespace", "chat"))
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda it: it["alert"])
+def test_prometheus_understands_an_alert(alert):
+    understood(alert["expr"])
+    assert re.fullmatch(r"\d+[smh]", alert["for"])
+
+
+def test_prometheus_would_not_understand_everything():
+    for wrong in ("sum by (le) rate(a[5m])", "sum(a_total[5m])", "max(a) >"):
+        with pytest.raises(ValueError):
+            understood(wrong)
+
+
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda it: it["alert"])
 def test_an_alert_has_a_runbook_that_says_what_to_do(alert):
     page = (RUNBOOKS / f"{alert['alert']}.md").read_text()
-    assert page.startswith(f"# {alert['alert']}\n")
+    assert page.startswith(f"# {alert['alert']}\n{alert['summary']}\n\n```\n{alert['expr']}\n```\n")
     for heading in ("## What it means", "## Look", "## Do"):
         assert heading in page
 
@@ -81,6 +99,29 @@ def test_the_rule_of_prometheus_holds_all_alerts():
     for it in rules:
         assert it["labels"]["severity"] in ("page", "ticket")
         assert it["annotations"]["runbook_url"] == f"docs/runbooks/{it['alert']}.md"
+
+
+def labels_of(metric):
+    """The labels that the source gives a metric where it is recorded."""
+    found = set()
+    for folder in ("services", "crates"):
+        for source in (chart.ROOT / folder).glob("*/src/**/*.rs"):
+            # A call ends with its statement.
+            for call in re.findall(rf'(?<!describe_)(?:counter|gauge|histogram)!\(\s*"{metric}",([^;]*);', source.read_text()):
+                found |= set(re.findall(r'"(\w+)"\s*=>', call))
+    return found
+
+
+@pytest.mark.parametrize(("metric", "labels"), [
+    ("message_log_lag_records", {"partition"}),
+    ("message_log_oldest_seconds", {"partition"}),
+    ("rpc_client_duration_seconds", {"service", "peer", "method", "code"}),
+    ("rpc_server_duration_seconds", {"service", "port", "method", "code"}),
+    ("postgres_pool_timeouts_total", {"service"}),
+    ("parlance_build_info", {"service", "version", "commit"}),
+])
+def test_a_metric_has_the_labels_that_alerts_and_dashboards_ask_for(metric, labels):
+    assert labels_of(metric) == labels
 
 
 def test_there_are_four_dashboards_and_grafana_finds_them():
@@ -103,6 +144,7 @@ def test_a_dashboard_shows_what_the_services_publish(path):
         assert panel["title"] and panel["description"]
         assert panel["datasource"]["uid"] == "${datasource}"
         for target in panel["targets"]:
+            understood(target["expr"])
             found = metrics_of(target["expr"])
             assert found, panel["title"]
             assert not {metric for metric in found if not is_published(metric, names)}, panel["title"]

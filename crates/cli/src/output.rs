@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write as _;
 
-use client::wire::{Entry, entry};
+use client::wire::{Entry, entry, reacted};
 use client::{Client, Conversation, ConversationKind};
 use ids::UserId;
 use serde::Serialize;
@@ -75,6 +75,8 @@ pub fn people_in(entry: &Entry) -> impl Iterator<Item = UserId> {
     let affected = match &entry.change {
         Some(entry::Change::Joined(joined)) => Some(&joined.user_id),
         Some(entry::Change::Left(left)) => Some(&left.user_id),
+        Some(entry::Change::RoleChanged(changed)) => Some(&changed.user_id),
+        Some(entry::Change::HistoryOpened(opened)) => Some(&opened.user_id),
         _ => None,
     };
     [Some(&entry.actor_id), affected]
@@ -87,6 +89,9 @@ pub fn people_in(entry: &Entry) -> impl Iterator<Item = UserId> {
 pub fn line(entry: &Entry, names: &Names) -> String {
     let actor = names.of(&entry.actor_id);
     let what = match &entry.change {
+        Some(entry::Change::Message(message)) if message.deleted => {
+            format!("* a message of {actor} was deleted")
+        }
         Some(entry::Change::Message(message)) => {
             let reply = match message.reply_to_number {
                 0 => String::new(),
@@ -97,7 +102,20 @@ pub fn line(entry: &Entry, names: &Names) -> String {
                 .iter()
                 .map(|id| format!(" [file {id}]"))
                 .collect::<String>();
-            format!("{actor}: {reply}{}{files}", printable(&message.text))
+            let edited = if message.edited_time_unix_ms > 0 {
+                " (edited)"
+            } else {
+                ""
+            };
+            let reactions = message
+                .reactions
+                .iter()
+                .map(|kind| format!(" {} {}", printable(&kind.emoji), kind.user_ids.len()))
+                .collect::<String>();
+            format!(
+                "{actor}: {reply}{}{files}{edited}{reactions}",
+                printable(&message.text)
+            )
         }
         Some(entry::Change::Created(_)) => format!("* {actor} opened the conversation"),
         Some(entry::Change::Joined(joined)) if joined.user_id == entry.actor_id => {
@@ -110,6 +128,41 @@ pub fn line(entry: &Entry, names: &Names) -> String {
             format!("* {actor} left")
         }
         Some(entry::Change::Left(left)) => format!("* {actor} removed {}", names.of(&left.user_id)),
+        Some(entry::Change::Edited(edited)) => {
+            format!(
+                "* {actor} edited #{}: {}",
+                edited.number,
+                printable(&edited.text)
+            )
+        }
+        Some(entry::Change::Deleted(deleted)) => format!("* {actor} deleted #{}", deleted.number),
+        Some(entry::Change::Reacted(reacted)) => match &reacted.reaction {
+            Some(reacted::Reaction::Added(emoji)) => {
+                format!("* {actor} put {} to #{}", printable(emoji), reacted.number)
+            }
+            Some(reacted::Reaction::Removed(emoji)) => {
+                format!(
+                    "* {actor} took {} from #{}",
+                    printable(emoji),
+                    reacted.number
+                )
+            }
+            None => format!("* {actor} reacted to #{}", reacted.number),
+        },
+        Some(entry::Change::Renamed(renamed)) => {
+            format!("* {actor} named this {}", printable(&renamed.name))
+        }
+        Some(entry::Change::RoleChanged(changed)) => format!(
+            "* {actor} made {} {}",
+            names.of(&changed.user_id),
+            printable(&changed.role)
+        ),
+        Some(entry::Change::PictureChanged(_)) => format!("* {actor} changed the picture"),
+        Some(entry::Change::HistoryOpened(opened)) => format!(
+            "* {actor} opened the history from #{} to {}",
+            opened.from_number,
+            names.of(&opened.user_id)
+        ),
         None => "* something that this version doesn't know".to_owned(),
     };
     let time = clock::from_unix_ms(entry.time_unix_ms.unsigned_abs());

@@ -551,6 +551,9 @@ impl Engine {
                         | Frame::Accepted(_)
                         | Frame::Refused(_)
                         | Frame::State(_)
+                        | Frame::Receipt(_)
+                        | Frame::Hidden(_)
+                        | Frame::SettingsChanged(_)
                         | Frame::Resync(_)
                 ) {
                     live.counted += 1;
@@ -579,6 +582,7 @@ impl Engine {
             Frame::Accepted(accepted) => self.accepted(now, &accepted, out),
             Frame::Refused(refused) => self.refused(now, refused, out),
             Frame::State(state) => self.learn_state(state, out),
+            Frame::Receipt(_) | Frame::Hidden(_) | Frame::SettingsChanged(_) => {}
             Frame::Heartbeat(heartbeat) => self.heartbeat(now, heartbeat, out),
             Frame::Error(error) => {
                 if matches!(error.code.as_str(), "token_expired" | "token_invalid") {
@@ -782,7 +786,7 @@ impl Engine {
         if self.compared_once {
             conversation.held.get_or_insert(0);
         }
-        conversation.member_again(&state);
+        conversation.member_again(state.head_number);
         conversation.learn(id, state, out);
         if conversation.is_busy() {
             self.busy.insert(id);
@@ -828,7 +832,7 @@ impl Engine {
                 };
                 conversation.held = Some(begin.min(conversation.first_waiting_previous()));
             }
-            conversation.member_again(&state);
+            conversation.member_again(state.head_number);
             conversation.learn(id, state, out);
             conversation.show_waiting(id, self.me, out);
             if conversation.is_busy() {
@@ -877,11 +881,15 @@ impl Engine {
                 let Some(conversation) = self.conversations.get_mut(&id) else {
                     return;
                 };
+                let head = page.state.as_ref().map_or(0, |state| state.head_number);
                 if let Some(state) = page.state {
                     conversation.learn(id, state, out);
                 }
                 let held_before = conversation.held;
                 conversation.fill(id, self.me, page.entries, page.covered_to, out);
+                // Who left in this page came back in one that follows.
+                conversation.member_again(head);
+                conversation.reaches(head);
                 conversation.probe = false;
                 if conversation.held > held_before || !conversation.is_behind() {
                     conversation.fetch_backoff.reset();

@@ -3,8 +3,9 @@
 use ids::{BootId, ConversationId, InvalidId, UserId};
 use prost::Message as _;
 pub use proto::event::{
-    Delivery, DeliveryBatch, LogRecord, MembershipChange, MoveReadMark, Origin, SendMessage,
-    delivery, log_record, membership_change,
+    Block, ChangeMessage, Delivery, DeliveryBatch, HideEntry, LogRecord, MarkUnread,
+    MembershipChange, MoveMarks, Origin, Role, SendMessage, change_message, delivery, log_record,
+    membership_change,
 };
 
 /// Every change of every conversation, keyed by conversation.
@@ -16,12 +17,29 @@ pub const TRACEPARENT_HEADER: &str = "traceparent";
 
 /// Longest text of a message, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 8_192;
+/// Longest emoji of a reaction, in bytes of UTF-8.
+pub const MAX_EMOJI_BYTES: usize = 32;
 /// Most attachments of a message.
 pub const MAX_ATTACHMENTS: usize = 10;
 /// A client message id with an older time is only resolved, never accepted.
 pub const CLIENT_MESSAGE_ID_MAX_AGE_MS: u64 = 29 * 24 * 60 * 60 * 1_000;
 /// How far ahead of the server's clock a client message id may be.
 pub const CLIENT_MESSAGE_ID_MAX_AHEAD_MS: u64 = 2 * 60 * 1_000;
+
+/// Whether a text may stand as a reaction: short, and neither word nor white space. Which of the signs of
+/// Unicode are emoji changes every year, so that isn't asked.
+#[must_use]
+pub fn is_reaction(emoji: &str) -> bool {
+    // Letters in frames, like the one for a blood group and those that flags are made of.
+    let is_enclosed = |sign: char| ('\u{1f100}'..='\u{1f1ff}').contains(&sign);
+    emoji.len() <= MAX_EMOJI_BYTES
+        && !emoji.is_ascii()
+        && emoji.chars().all(|sign| {
+            !sign.is_whitespace()
+                && !sign.is_control()
+                && (!sign.is_alphabetic() || is_enclosed(sign))
+        })
+}
 
 /// The record is not what its topic carries.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +135,17 @@ mod tests {
         let packed = pack_users(&users);
         assert_eq!(unpack_users(&packed).collect::<Vec<_>>(), users);
         assert_eq!(unpack_users(&packed[..40]).count(), 2);
+    }
+
+    #[test]
+    fn reactions_are_signs_and_no_words() {
+        for sign in ["👍", "🇩🇪", "🅰️", "1️⃣", "👩‍👩‍👧", "❤️"] {
+            assert!(is_reaction(sign), "{sign}");
+        }
+        for other in ["", "a", "+1", "да", "👍 ", "👍a", "👍👍👍👍👍👍👍👍👍"]
+        {
+            assert!(!is_reaction(other), "{other}");
+        }
     }
 
     #[test]

@@ -199,7 +199,9 @@ pub fn log_consumer(
         .set("fetch.wait.max.ms", "50")
         .set("fetch.error.backoff.ms", "100")
         .set("queued.max.messages.kbytes", "16384")
-        .set("enable.partition.eof", "false");
+        .set("enable.partition.eof", "false")
+        // Told to the context: how far the log goes, as the last fetch said.
+        .set("statistics.interval.ms", "5000");
     config
 }
 

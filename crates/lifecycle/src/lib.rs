@@ -24,6 +24,8 @@ struct Inner {
     ready: ReadyFlag,
     // `None` once the process is past its deadline: a task that comes then is not started.
     tasks: Mutex<Option<JoinSet<()>>>,
+    // Ended when the tasks have, or the deadline has come.
+    companions: Mutex<JoinSet<()>>,
     failure: watch::Sender<Option<Arc<str>>>,
 }
 
@@ -68,6 +70,7 @@ impl Lifecycle {
                 aborting: CancellationToken::new(),
                 ready: ReadyFlag::new(),
                 tasks: Mutex::new(Some(JoinSet::new())),
+                companions: Mutex::new(JoinSet::new()),
                 failure: watch::Sender::new(None),
             }),
         }
@@ -81,7 +84,6 @@ impl Lifecycle {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let watched = self.clone();
         let mut tasks = self
             .inner
             .tasks
@@ -91,23 +93,42 @@ impl Lifecycle {
             tracing::debug!(task = name, "not started: the process has ended");
             return;
         };
-        tasks.spawn(async move {
-            // A task of its own, so that a panic in it is seen here.
-            let mut inner = JoinSet::new();
-            inner.spawn(task);
-            let Some(end) = inner.join_next().await else {
-                return;
-            };
-            match end {
-                Ok(Ok(())) if watched.inner.stopping.is_cancelled() => {
-                    tracing::debug!(task = name, "finished");
-                }
-                Ok(Ok(())) => watched.fail(name, "ended early"),
-                Ok(Err(error)) => watched.fail(name, &format!("{error:#}")),
-                Err(join) if join.is_panic() => watched.fail(name, "panicked"),
-                Err(_) => {}
+        tasks.spawn(self.clone().watch(name, task));
+    }
+
+    /// Runs a task beside the others, such as one that tells of them: it isn't asked to stop, and is
+    /// ended once all tasks of [`Lifecycle::spawn`] have finished. If it ends before the process stops,
+    /// the process stops with a failure.
+    pub fn accompany<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        self.inner
+            .companions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .spawn(self.clone().watch(name, task));
+    }
+
+    async fn watch<F>(self, name: &'static str, task: F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        // A task of its own, so that a panic in it is seen here.
+        let mut inner = JoinSet::new();
+        inner.spawn(task);
+        let Some(end) = inner.join_next().await else {
+            return;
+        };
+        match end {
+            Ok(Ok(())) if self.inner.stopping.is_cancelled() => {
+                tracing::debug!(task = name, "finished");
             }
-        });
+            Ok(Ok(())) => self.fail(name, "ended early"),
+            Ok(Err(error)) => self.fail(name, &format!("{error:#}")),
+            Err(join) if join.is_panic() => self.fail(name, "panicked"),
+            Err(_) => {}
+        }
     }
 
     fn fail(&self, task: &'static str, reason: &str) {
@@ -212,6 +233,11 @@ impl Lifecycle {
             let _ = tokio::time::timeout(Duration::from_secs(1), &mut drained).await;
         }
         self.inner.aborting.cancel();
+        self.inner
+            .companions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .abort_all();
         self.inner
             .tasks
             .lock()

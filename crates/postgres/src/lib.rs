@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lifecycle::Lifecycle;
+use metrics::{describe_counter, describe_gauge, gauge};
 use problem::Problem;
 use serde::Deserialize;
 use settings::Secret;
@@ -51,6 +53,52 @@ pub fn connect(settings: &DatabaseSettings, application: &str) -> Result<PgPool,
         .connect_lazy_with(options))
 }
 
+/// How often the use of a pool is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Publishes how a pool is used, until the process stops. Each with the label `service`:
+/// - `postgres_pool_connections{state}`: open connections, `busy` or `idle`;
+/// - `postgres_pool_max_connections`: how many there may be ([`DatabaseSettings::max_connections`]);
+/// - `postgres_pool_timeouts_total`: requests that got none in time ([`count_timeout`]).
+pub fn watch_pool(lifecycle: &Lifecycle, pool: PgPool) {
+    describe_gauge!(
+        "postgres_pool_connections",
+        "Open connections to Postgres, by state: busy, idle"
+    );
+    describe_gauge!(
+        "postgres_pool_max_connections",
+        "Connections to Postgres that this process may hold"
+    );
+    describe_counter!(
+        "postgres_pool_timeouts_total",
+        "Requests that got no connection to Postgres in time"
+    );
+    let service = telemetry::service();
+    let in_state = |state: &'static str| gauge!("postgres_pool_connections", "service" => service, "state" => state);
+    let (busy, idle) = (in_state("busy"), in_state("idle"));
+    gauge!("postgres_pool_max_connections", "service" => service)
+        .set(f64::from(pool.options().get_max_connections()));
+    let stopping = lifecycle.stopping();
+    lifecycle.spawn("postgres pool", async move {
+        loop {
+            // Two looks, between which connections come and go.
+            let unused = pool.num_idle() as f64;
+            idle.set(unused);
+            busy.set((f64::from(pool.size()) - unused).max(0.0));
+            tokio::select! {
+                () = stopping.cancelled() => return Ok(()),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    });
+}
+
+/// Counts a request that got no connection in time.
+pub fn count_timeout() {
+    metrics::counter!("postgres_pool_timeouts_total", "service" => telemetry::service())
+        .increment(1);
+}
+
 /// Brings the schema up to date, under Postgres' advisory lock; makes the database where it is missing.
 ///
 /// # Errors
@@ -82,6 +130,9 @@ pub async fn is_reachable(pool: &PgPool) -> bool {
 /// What a caller is told: "try again" where that can help, else that the fault is ours.
 #[must_use]
 pub fn problem(error: &sqlx::Error) -> Problem {
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        count_timeout();
+    }
     let passes = match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

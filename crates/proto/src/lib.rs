@@ -4,6 +4,7 @@
 //! of a frame is that of the enums [`socket::client_frame::Frame`] and [`socket::server_frame::Frame`].
 //! [`event`] is what travels on Kafka. The others are one gRPC package a service.
 
+mod changes;
 mod generated;
 
 pub use generated::parlance::account::v1 as account;

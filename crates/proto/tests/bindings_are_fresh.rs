@@ -71,14 +71,18 @@ mod bindings {
 
         // A oneof is no level of its own in JSON. A `field_attribute` would reach its variants too.
         let socket = out.path().join("parlance.socket.v1.rs");
-        let text = std::fs::read_to_string(&socket).unwrap();
-        let oneof = "    #[prost(oneof = \"entry::Change\"";
-        assert!(text.contains(oneof));
-        std::fs::write(
-            &socket,
-            text.replace(oneof, &format!("    #[serde(flatten)]\n{oneof}")),
-        )
-        .unwrap();
+        let mut text = std::fs::read_to_string(&socket).unwrap();
+        for oneof in [
+            "change::Change",
+            "react::Reaction",
+            "entry::Change",
+            "reacted::Reaction",
+        ] {
+            let oneof = format!("    #[prost(oneof = \"{oneof}\"");
+            assert!(text.contains(&oneof));
+            text = text.replace(&oneof, &format!("    #[serde(flatten)]\n{oneof}"));
+        }
+        std::fs::write(&socket, text).unwrap();
 
         let checked_in = here.join("src/gen");
         let mut stale = Vec::new();

@@ -2,6 +2,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -11,8 +12,6 @@ use http::{StatusCode, header};
 use lifecycle::{Lifecycle, ReadyFlag};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-
-use crate::serve_http;
 
 /// Whether a dependency answers. It must be cheap: it is asked every few seconds.
 pub type ReadinessCheck = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
@@ -39,7 +38,8 @@ struct Ops {
 }
 
 /// Serves `/metrics` (Prometheus), `/livez` (the process runs) and `/readyz` (it may be given
-/// work: the flag of the lifecycle is set and every check passes).
+/// work: the flag of the lifecycle is set and every check passes). To the very end, so that a stop
+/// that takes long can be watched.
 pub fn serve_ops(
     lifecycle: &Lifecycle,
     listener: TcpListener,
@@ -66,7 +66,9 @@ pub fn serve_ops(
             ready: lifecycle.ready(),
             checks: checks.into(),
         });
-    serve_http(lifecycle, "ops", listener, router);
+    lifecycle.accompany("ops", async move {
+        axum::serve(listener, router).await.context("serve ops")
+    });
 }
 
 async fn metrics(State(ops): State<Ops>) -> Response {

@@ -33,6 +33,15 @@ pub const LATENCY_BUCKETS: [f64; 14] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
+/// Upper bounds of every histogram that counts things: those named `*_records`, `*_partitions` and
+/// `*_frames`. Powers of two, up to the longest queue of a socket.
+pub const COUNT_BUCKETS: [f64; 13] = [
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0, 4_096.0,
+];
+
+/// Where an image says of which commit it is made.
+const COMMIT_VARIABLE: &str = "PARLANCE_COMMIT";
+
 /// How a process tells of itself.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,14 +137,23 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> TelemetryGua
             prometheus: prometheus.clone(),
         };
     }
-    let recorder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &LATENCY_BUCKETS)
-        .expect("the buckets are not empty")
-        .build_recorder();
+    let mut builder = PrometheusBuilder::new();
+    for (suffix, buckets) in [
+        ("_seconds", LATENCY_BUCKETS.as_slice()),
+        ("_records", &COUNT_BUCKETS),
+        ("_partitions", &COUNT_BUCKETS),
+        ("_frames", &COUNT_BUCKETS),
+    ] {
+        builder = builder
+            .set_buckets_for_metric(Matcher::Suffix(suffix.to_owned()), buckets)
+            .expect("the buckets are not empty");
+    }
+    let recorder = builder.build_recorder();
     let prometheus = recorder.handle();
     let _ = PROMETHEUS.set(prometheus.clone());
     let _ = SERVICE.set(service);
     let foreign_recorder = metrics::set_global_recorder(recorder).is_err();
+    tell_build(service);
 
     let (filter, filter_error) = match EnvFilter::try_new(&settings.filter) {
         Ok(filter) => (filter, None),
@@ -194,6 +212,22 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> TelemetryGua
 #[must_use]
 pub fn service() -> &'static str {
     SERVICE.get().copied().unwrap_or("unknown")
+}
+
+/// `parlance_build_info{service,version,commit}`, always 1: what runs where, and since when.
+fn tell_build(service: &'static str) {
+    metrics::describe_gauge!(
+        "parlance_build_info",
+        "Always 1; the labels say which version runs, and of which commit"
+    );
+    let commit = std::env::var(COMMIT_VARIABLE).ok();
+    metrics::gauge!(
+        "parlance_build_info",
+        "service" => service,
+        "version" => env!("CARGO_PKG_VERSION"),
+        "commit" => commit.filter(|it| !it.is_empty()).unwrap_or_else(|| "unknown".to_owned()),
+    )
+    .set(1.0);
 }
 
 /// A panic is one line like any other, with its place.
@@ -320,5 +354,35 @@ mod tests {
             text.contains("try_seconds_bucket{le=\"0.005\"} 1"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn counts_are_rendered_in_buckets() {
+        let guard = installed();
+        for name in ["try_records", "try_partitions", "try_frames"] {
+            metrics::histogram!(name).record(300.0);
+            let text = guard.prometheus().render();
+            assert!(
+                text.contains(&format!("{name}_bucket{{le=\"256\"}} 0"))
+                    && text.contains(&format!("{name}_bucket{{le=\"512\"}} 1")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_process_says_what_it_was_built_from() {
+        let text = installed().prometheus().render();
+        let version = env!("CARGO_PKG_VERSION");
+        let told = text
+            .lines()
+            .find(|line| line.starts_with("parlance_build_info{"))
+            .unwrap();
+        assert!(told.contains(&format!("version=\"{version}\"")), "{told}");
+        assert!(
+            told.contains("commit=\"") && told.contains("service=\""),
+            "{told}"
+        );
+        assert!(told.ends_with(" 1"), "{told}");
     }
 }

@@ -390,14 +390,17 @@ fn config(image: &Image, reference: &str, revision: Option<&str>, diff_id: &str)
         "org.opencontainers.image.licenses": "Apache-2.0",
         "org.opencontainers.image.version": version,
     });
+    let mut environment: Vec<String> = image.environment.iter().map(ToString::to_string).collect();
     if let Some(revision) = revision {
         labels["org.opencontainers.image.revision"] = revision.into();
+        // For the metric `parlance_build_info`.
+        environment.push(format!("PARLANCE_COMMIT={revision}"));
     }
     let mut config = json!({
         "User": format!("{USER}:{USER}"),
         "Entrypoint": [program],
         "Cmd": image.command,
-        "Env": image.environment,
+        "Env": environment,
         "WorkingDir": "/",
         "Labels": labels,
     });

@@ -83,6 +83,7 @@ pub async fn run(
         ),
     );
     // Redis is not asked: without it we are slower, not unable.
+    postgres::watch_pool(&lifecycle, app.database.clone());
     let database = app.database.clone();
     let postgres = serving::readiness_check(move || {
         let database = database.clone();

@@ -61,6 +61,9 @@ impl App {
         let settings = config.gateway.clone();
         let partition = settings.ordinal;
         let metrics = Metrics::default();
+        metrics
+            .drain_limit
+            .set(Duration::from_millis(settings.drain_ms).as_secs_f64());
         let registry = Arc::new(Registry::default());
         let (registrations, registrar) = Registrations::new(
             config.redis.url.expose(),

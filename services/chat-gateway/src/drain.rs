@@ -30,6 +30,7 @@ pub async fn drain(
     tokio::select! {
         () = empty(&app) => {}
         () = aborting.cancelled() => {}
+        () = app.metrics.time_drain() => {}
     }
     drained.cancel();
     Ok(())

@@ -36,6 +36,9 @@ pub async fn beat(app: Arc<App>, stop: CancellationToken) -> anyhow::Result<()> 
 }
 
 fn beat_one(app: &App, connection: &Connection, now_unix_ms: u64) {
+    app.metrics
+        .socket_queue
+        .record(connection.queue.depth() as f64);
     let good_until_ms = connection.person().expires_unix_s * 1_000 + app.settings.token_grace_ms;
     if now_unix_ms > good_until_ms {
         connection.queue.close(Close::TOKEN_INVALID);
@@ -60,9 +63,9 @@ pub async fn send_marks(app: Arc<App>, stop: CancellationToken) -> anyhow::Resul
             () = stop.cancelled() => return Ok(()),
         }
         let now = app.clock.unix_ms();
-        for (reader, number) in app.marks.due(now) {
-            if app.log.append_mark(reader, number).is_err() {
-                app.marks.put_back(reader, number, now);
+        for (reader, reached) in app.marks.due(now) {
+            if app.log.append_marks(reader, reached).is_err() {
+                app.marks.put_back(reader, reached, now);
             }
         }
         until_forget -= 1;

@@ -1,5 +1,9 @@
 //! Every metric of this service. Handles are looked up once: the hot path only adds.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
 
 #[derive(Clone)]
@@ -8,6 +12,7 @@ pub struct Metrics {
     pub open_sockets: Gauge,
     /// `gateway_frames_in_total{frame}`: frames from clients, by kind.
     pub sends_in: Counter,
+    pub changes_in: Counter,
     pub marks_in: Counter,
     pub hellos_in: Counter,
     pub pings_in: Counter,
@@ -37,6 +42,16 @@ pub struct Metrics {
     /// `gateway_stamp_to_queue_seconds`: from the log's stamp of an entry to the queues of its
     /// sockets.
     pub stamp_to_queue: Histogram,
+    /// `gateway_send_to_ack_seconds`: from reading a frame `send` to having its acknowledgement, the
+    /// numbered message, in the queue of its socket.
+    pub send_to_ack: Histogram,
+    /// `gateway_socket_queue_frames`: frames that wait in the queue of a socket, looked at with each
+    /// heartbeat.
+    pub socket_queue: Histogram,
+    /// `gateway_drain_seconds`: since this gateway began to drain; 0 before that.
+    pub drain: Gauge,
+    /// `gateway_drain_limit_seconds`: how long a drain is to take (`gateway.drain_ms`).
+    pub drain_limit: Gauge,
     /// `gateway_registrations_lost_total`: leases that a refresh found gone.
     pub registrations_lost: Counter,
     /// `gateway_registrations_missing`: 1 while Redis doesn't answer and sockets are unregistered.
@@ -51,7 +66,8 @@ impl Default for Metrics {
         Self {
             open_sockets: gauge!("gateway_open_sockets"),
             sends_in: frames_in("send"),
-            marks_in: frames_in("mark_read"),
+            changes_in: frames_in("change"),
+            marks_in: frames_in("mark"),
             hellos_in: frames_in("hello"),
             pings_in: frames_in("ping"),
             unreadable_in: frames_in("unreadable"),
@@ -67,6 +83,10 @@ impl Default for Metrics {
             in_flight: gauge!("gateway_produce_in_flight_records"),
             produce_failures: counter!("gateway_produce_failures_total"),
             stamp_to_queue: histogram!("gateway_stamp_to_queue_seconds"),
+            send_to_ack: histogram!("gateway_send_to_ack_seconds"),
+            socket_queue: histogram!("gateway_socket_queue_frames"),
+            drain: gauge!("gateway_drain_seconds"),
+            drain_limit: gauge!("gateway_drain_limit_seconds"),
             registrations_lost: counter!("gateway_registrations_lost_total"),
             registrations_missing: gauge!("gateway_registrations_missing"),
         }
@@ -77,6 +97,17 @@ impl Metrics {
     /// `gateway_sockets_closed_total{code}`: sockets that we closed, by close code.
     pub fn closed(code: u16) {
         counter!("gateway_sockets_closed_total", "code" => code.to_string()).increment(1);
+    }
+
+    /// Publishes how long the drain has taken, for as long as it is polled: what takes too long shows
+    /// while it does, since nobody can ask a gateway that has ended. Never ready.
+    pub async fn time_drain(&self) {
+        let began = Instant::now();
+        let mut ticks = tokio::time::interval(Duration::from_millis(500));
+        loop {
+            ticks.tick().await;
+            self.drain.set(began.elapsed().as_secs_f64());
+        }
     }
 
     /// `gateway_refused_total{code}`: frames refused before the log, by stable code.
@@ -127,6 +158,26 @@ fn describe() {
         "gateway_stamp_to_queue_seconds",
         Unit::Seconds,
         "From the log's stamp of an entry to the queues of its sockets"
+    );
+    describe_histogram!(
+        "gateway_send_to_ack_seconds",
+        Unit::Seconds,
+        "From a frame `send` to its acknowledgement in the queue of its socket"
+    );
+    describe_histogram!(
+        "gateway_socket_queue_frames",
+        Unit::Count,
+        "Frames that wait in the queue of a socket, looked at with each heartbeat"
+    );
+    describe_gauge!(
+        "gateway_drain_seconds",
+        Unit::Seconds,
+        "Since the gateway began to drain; 0 before that"
+    );
+    describe_gauge!(
+        "gateway_drain_limit_seconds",
+        Unit::Seconds,
+        "How long a drain is to take, by configuration"
     );
     describe_counter!(
         "gateway_registrations_lost_total",

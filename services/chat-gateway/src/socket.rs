@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use events::{HideEntry, LogRecord, MarkUnread, log_record};
 use futures_util::SinkExt as _;
 use ids::{ClientMessageId, ConnectionId, ConversationId, MessageId};
 use problem::{Kind, Problem};
-use proto::socket::{Error, Heartbeat, Hello, MarkRead, Send, Welcome, client_frame, server_frame};
+use proto::socket::{Error, Heartbeat, Hello, Refused, Welcome, client_frame, server_frame};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite;
 
@@ -21,9 +22,10 @@ use crate::app::{App, Connection, OpenSocket, Person};
 use crate::domain::close::Close;
 use crate::domain::connection::{NewConnection, Registration};
 use crate::domain::frame::{Format, Outgoing, Unreadable};
+use crate::domain::marks::{Reached, Reader};
 use crate::domain::queue::{Item, Writer};
 use crate::domain::send::{Attempt, Draft, RETRY_AFTER, try_again};
-use crate::events::log::Sender;
+use crate::events::log::{Sender, not_taken};
 use crate::metrics::Metrics;
 use crate::peers::Membership;
 
@@ -388,17 +390,29 @@ impl Socket<'_> {
         match decode(self.connection.format, received) {
             Ok(client_frame::Frame::Send(send)) => {
                 metrics.sends_in.increment(1);
-                self.send(send)
+                self.submit(Draft::of_send(send, self.app.clock.unix_ms()))
+            }
+            Ok(client_frame::Frame::Change(change)) => {
+                metrics.changes_in.increment(1);
+                self.submit(Draft::of_change(change, self.app.clock.unix_ms()))
             }
             Ok(client_frame::Frame::MarkRead(mark)) => {
                 metrics.marks_in.increment(1);
-                match self.mark_read(&mark) {
-                    Ok(()) => Next::Read,
-                    Err((code, detail)) => {
-                        Metrics::refused(code);
-                        Next::Answer(error_frame(code, detail, "mark_read"))
-                    }
-                }
+                let reached = Reached::read(mark.number);
+                self.mark("mark_read", &mark.conversation_id, reached)
+            }
+            Ok(client_frame::Frame::MarkDelivered(mark)) => {
+                metrics.marks_in.increment(1);
+                let reached = Reached::delivered(mark.number);
+                self.mark("mark_delivered", &mark.conversation_id, reached)
+            }
+            Ok(client_frame::Frame::MarkUnread(mark)) => {
+                metrics.marks_in.increment(1);
+                self.mark_unread(&mark.conversation_id)
+            }
+            Ok(client_frame::Frame::Hide(hide)) => {
+                metrics.changes_in.increment(1);
+                self.hide(&hide.conversation_id, hide.number)
             }
             Ok(client_frame::Frame::Ping(_)) => {
                 metrics.pings_in.increment(1);
@@ -440,10 +454,10 @@ impl Socket<'_> {
         self.write(VecDeque::from([item])).await
     }
 
-    /// Checks a message and puts it on its way to the log. Its number comes back as a delivery.
-    fn send(&self, send: Send) -> Next {
+    /// Puts a message, or a change of one, on its way to the log. Its number comes back as a delivery.
+    fn submit(&self, parsed: Result<Draft, Box<Refused>>) -> Next {
         let (app, connection) = (self.app, self.connection);
-        let draft = match Draft::parse(send, app.clock.unix_ms()) {
+        let draft = match parsed {
             Ok(draft) => Box::new(draft),
             Err(refused) => {
                 Metrics::refused(&refused.code);
@@ -514,21 +528,91 @@ impl Socket<'_> {
     }
 
     /// Whether a mark is anybody's to move is for the log to say.
-    fn mark_read(&self, mark: &MarkRead) -> Result<(), (&'static str, &'static str)> {
-        let Ok(conversation) = ConversationId::parse(&mark.conversation_id) else {
-            return Err(("conversation_id_invalid", "This is not a conversation id."));
+    fn mark(&self, frame: &'static str, conversation_id: &str, reached: Reached) -> Next {
+        let reader = match self.reader(frame, conversation_id) {
+            Ok(reader) => reader,
+            Err(answer) => return answer,
         };
-        if self.app.admit_frame(self.connection.user).is_err() {
-            return Err(("rate_limited", "Too many frames: slow down."));
-        }
-        let reader = (self.connection.user, conversation);
         let now = self.app.clock.unix_ms();
-        if self.app.marks.note(reader, mark.number, now)
-            && self.app.log.append_mark(reader, mark.number).is_err()
+        if self.app.marks.note(reader, reached, now)
+            && self.app.log.append_marks(reader, reached).is_err()
         {
-            self.app.marks.put_back(reader, mark.number, now);
+            self.app.marks.put_back(reader, reached, now);
         }
-        Ok(())
+        Next::Read
+    }
+
+    fn mark_unread(&self, conversation_id: &str) -> Next {
+        let frame = "mark_unread";
+        let reader = match self.reader(frame, conversation_id) {
+            Ok(reader) => reader,
+            Err(answer) => return answer,
+        };
+        // What was read before comes before: later it would take the mark off again.
+        let now = self.app.clock.unix_ms();
+        if let Some(reached) = self.app.marks.take_waiting(reader, now)
+            && self.app.log.append_marks(reader, reached).is_err()
+        {
+            self.app.marks.put_back(reader, reached, now);
+            return self.not_taken(frame);
+        }
+        let reader_id = reader.0.to_vec();
+        let change = log_record::Change::MarkUnread(MarkUnread { reader: reader_id });
+        self.append_frame(frame, reader.1, change)
+    }
+
+    fn hide(&self, conversation_id: &str, number: u64) -> Next {
+        let frame = "hide";
+        match self.reader(frame, conversation_id) {
+            Ok((user, conversation)) => {
+                let reader = user.to_vec();
+                let change = log_record::Change::Hide(HideEntry { reader, number });
+                self.append_frame(frame, conversation, change)
+            }
+            Err(answer) => answer,
+        }
+    }
+
+    /// Whose marks a frame is about, if it may be heard now.
+    fn reader(&self, frame: &'static str, conversation_id: &str) -> Result<Reader, Next> {
+        let fault = match ConversationId::parse(conversation_id) {
+            Ok(conversation) => {
+                if self.app.admit_frame(self.connection.user).is_ok() {
+                    return Ok((self.connection.user, conversation));
+                }
+                ("rate_limited", "Too many frames: slow down.")
+            }
+            Err(_) => ("conversation_id_invalid", "This is not a conversation id."),
+        };
+        Metrics::refused(fault.0);
+        Err(Next::Answer(error_frame(fault.0, fault.1, frame)))
+    }
+
+    /// Appends what has no outbox: the client hears of a failure and may ask again.
+    fn append_frame(
+        &self,
+        frame: &'static str,
+        conversation: ConversationId,
+        change: log_record::Change,
+    ) -> Next {
+        let record = LogRecord {
+            // Nobody waits: the new state comes to all sockets of the reader.
+            origin: None,
+            change: Some(change),
+        };
+        let sender = Sender::Frame {
+            connection: self.connection.clone(),
+            frame,
+        };
+        match self.app.log.append(conversation, &record, sender) {
+            Ok(()) => Next::Read,
+            Err(_full) => self.not_taken(frame),
+        }
+    }
+
+    fn not_taken(&self, frame: &str) -> Next {
+        Metrics::refused("retry");
+        Next::Answer(server_frame::Frame::Error(not_taken(frame)))
     }
 }
 

@@ -53,6 +53,7 @@ pub async fn run(
     metrics::describe();
     let app = App::new(&config)?;
     let pool = app.pool.clone();
+    postgres::watch_pool(&lifecycle, pool.clone());
     serving::serve_ops(
         &lifecycle,
         listeners.ops,

@@ -27,6 +27,8 @@ pub struct App {
     pub waiters: Waiters,
     /// Whether answers of the log can reach this pod.
     pub hears: Arc<AtomicBool>,
+    /// Whether this pod has begun with its share of the log.
+    pub following: Arc<AtomicBool>,
     routes: Routes,
     clock: Clock,
 }
@@ -66,6 +68,7 @@ impl App {
             store,
             waiters,
             hears: Arc::new(AtomicBool::new(false)),
+            following: Arc::new(AtomicBool::new(false)),
             routes,
             clock,
         })
@@ -89,6 +92,7 @@ impl App {
             kafka: config.kafka.clone(),
             instance: format!("message-{}", config.message.ordinal),
             session_timeout: Duration::from_millis(config.message.session_timeout_ms),
+            following: Arc::clone(&self.following),
         })
     }
 

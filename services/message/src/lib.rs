@@ -60,9 +60,11 @@ pub async fn run(
     telemetry: &TelemetryGuard,
 ) -> anyhow::Result<()> {
     metrics::describe();
+    ::metrics::gauge!("message_log_partitions").set(f64::from(config.kafka.log_partitions));
     let app = App::new(&config).await?;
     let hears = app.clone();
     let store = app.store.clone();
+    let following = app.following.clone();
     serving::serve_ops(
         &lifecycle,
         listeners.ops,
@@ -73,6 +75,15 @@ pub async fn run(
                 serving::readiness_check(move || {
                     let hears = hears.can_hear();
                     async move { hears }
+                }),
+            ),
+            (
+                // Until then a rolling restart must not go on to the next pod: two of them would keep
+                // partitions waiting. Only until then (`Sequencer::following` says why), and a Kafka
+                // that is away holds a restart up no longer than it is away.
+                "log",
+                serving::readiness_check(move || {
+                    std::future::ready(following.load(Ordering::Relaxed))
                 }),
             ),
             (

@@ -2,11 +2,26 @@
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Gives each metric its unit and its sentence.
+/// Gives each metric its unit and its sentence. Label `partition`: a partition of the log, by number;
+/// the series of a partition that went to another pod stays, at 0.
 pub fn describe() {
     describe_gauge!(
         "message_partitions_owned",
         "Partitions of the log that this pod applies"
+    );
+    describe_gauge!(
+        "message_log_partitions",
+        "Partitions that the log has, by configuration"
+    );
+    describe_gauge!(
+        "message_log_lag_records",
+        Unit::Count,
+        "Records of a partition, by label, that are in the log and not applied yet"
+    );
+    describe_gauge!(
+        "message_log_oldest_seconds",
+        Unit::Seconds,
+        "Age of the oldest record of a partition, by label, that was read and isn't applied yet; 0 when there is none"
     );
     describe_histogram!(
         "message_batch_records",

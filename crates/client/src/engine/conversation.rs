@@ -112,9 +112,9 @@ impl Conversation {
         self.held = Some(if joins { entry.previous_number } else { 0 });
     }
 
-    /// Heads of conversations are told to members only.
-    pub(super) fn member_again(&mut self, state: &ConversationState) {
-        if self.held.is_some_and(|held| state.head_number > held) {
+    /// There is more for this person to see than the entry by which they left.
+    pub(super) fn member_again(&mut self, head: u64) {
+        if self.held.is_some_and(|held| head > held) {
             self.left = false;
         }
     }
@@ -225,6 +225,8 @@ impl Conversation {
                 head_countable_total: entry.countable_total,
                 read_number: self.read(),
                 unread_count: 0,
+                counts_from_number: entry.number,
+                ..ConversationState::default()
             });
         }
     }

@@ -230,6 +230,7 @@ impl World {
             head_countable_total: log.entries.len() as u64,
             read_number: log.read,
             unread_count: unread.count() as u64,
+            ..ConversationState::default()
         }
     }
 
@@ -290,7 +291,7 @@ impl World {
                     self.push(server_frame::Frame::State(state));
                 }
             }
-            client_frame::Frame::Ping(_) => unreachable!("nobody pings"),
+            other => unreachable!("nobody sends {other:?}"),
         }
     }
 

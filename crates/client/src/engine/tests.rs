@@ -39,6 +39,7 @@ fn state(head: u64, read: u64, unread: u64) -> ConversationState {
         head_countable_total: head,
         read_number: read,
         unread_count: unread,
+        ..ConversationState::default()
     }
 }
 

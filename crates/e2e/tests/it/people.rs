@@ -25,6 +25,11 @@ pub struct Stage {
 
 impl Stage {
     pub async fn set() -> Self {
+        Self::set_with(|_| {}).await
+    }
+
+    /// With options of its own.
+    pub async fn set_with(change: impl FnOnce(&mut Options)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut options = Options::for_tests(folder.path());
         // Everybody here comes from one address.
@@ -32,6 +37,7 @@ impl Stage {
             "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".to_owned(),
             "100000".to_owned(),
         ));
+        change(&mut options);
         let suite = Suite::start(options).await.unwrap();
         Self {
             suite,

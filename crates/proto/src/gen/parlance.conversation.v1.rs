@@ -86,7 +86,7 @@ pub struct ListConversationsResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ConversationSummary {
     #[prost(message, optional, tag = "1")]
     pub conversation: ::core::option::Option<Conversation>,

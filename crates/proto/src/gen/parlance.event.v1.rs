@@ -4,7 +4,7 @@ pub struct LogRecord {
     /// Who waits for the outcome; absent: nobody.
     #[prost(message, optional, tag = "1")]
     pub origin: ::core::option::Option<Origin>,
-    #[prost(oneof = "log_record::Change", tags = "2, 3, 4")]
+    #[prost(oneof = "log_record::Change", tags = "2, 3, 4, 5, 6, 7")]
     pub change: ::core::option::Option<log_record::Change>,
 }
 /// Nested message and enum types in `LogRecord`.
@@ -16,7 +16,13 @@ pub mod log_record {
         #[prost(message, tag = "3")]
         Membership(super::MembershipChange),
         #[prost(message, tag = "4")]
-        Read(super::MoveReadMark),
+        Marks(super::MoveMarks),
+        #[prost(message, tag = "5")]
+        ChangeMessage(super::ChangeMessage),
+        #[prost(message, tag = "6")]
+        MarkUnread(super::MarkUnread),
+        #[prost(message, tag = "7")]
+        Hide(super::HideEntry),
     }
 }
 /// A waiter on one partition of the deliveries topic.
@@ -56,7 +62,7 @@ pub struct MembershipChange {
     pub version: u64,
     #[prost(bytes = "vec", tag = "2")]
     pub actor: ::prost::alloc::vec::Vec<u8>,
-    #[prost(oneof = "membership_change::Change", tags = "3, 4, 5")]
+    #[prost(oneof = "membership_change::Change", tags = "3, 4, 5, 6, 7, 8, 10, 9, 11")]
     pub change: ::core::option::Option<membership_change::Change>,
 }
 /// Nested message and enum types in `MembershipChange`.
@@ -65,16 +71,63 @@ pub mod membership_change {
     pub struct Created {
         #[prost(bytes = "vec", repeated, tag = "1")]
         pub members: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+        /// Empty in a one-to-one.
+        #[prost(bytes = "vec", tag = "2")]
+        pub owner: ::prost::alloc::vec::Vec<u8>,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Joined {
         #[prost(bytes = "vec", tag = "1")]
         pub user: ::prost::alloc::vec::Vec<u8>,
+        /// Unspecified: member.
+        #[prost(enumeration = "super::Role", tag = "2")]
+        pub role: i32,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Left {
         #[prost(bytes = "vec", tag = "1")]
         pub user: ::prost::alloc::vec::Vec<u8>,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Renamed {
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct RoleChanged {
+        #[prost(bytes = "vec", tag = "1")]
+        pub user: ::prost::alloc::vec::Vec<u8>,
+        #[prost(enumeration = "super::Role", tag = "2")]
+        pub role: i32,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct PictureChanged {
+        #[prost(string, tag = "1")]
+        pub picture: ::prost::alloc::string::String,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct HistoryOpened {
+        #[prost(bytes = "vec", tag = "1")]
+        pub user: ::prost::alloc::vec::Vec<u8>,
+        /// The first number that the member may see from now on.
+        #[prost(uint64, tag = "2")]
+        pub from_number: u64,
+    }
+    /// In a one-to-one, where neither may write while one blocks the other. Nobody is told.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct BlockChanged {
+        #[prost(bytes = "vec", tag = "1")]
+        pub blocker: ::prost::alloc::vec::Vec<u8>,
+        #[prost(enumeration = "super::Block", tag = "2")]
+        pub block: i32,
+    }
+    /// A member's own settings; told to that member's devices.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct SettingsChanged {
+        #[prost(bytes = "vec", tag = "1")]
+        pub user: ::prost::alloc::vec::Vec<u8>,
+        #[prost(uint64, tag = "2")]
+        pub settings_version: u64,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Change {
@@ -84,14 +137,131 @@ pub mod membership_change {
         Joined(Joined),
         #[prost(message, tag = "5")]
         Left(Left),
+        /// These have a number, like the three above.
+        #[prost(message, tag = "6")]
+        Renamed(Renamed),
+        #[prost(message, tag = "7")]
+        RoleChanged(RoleChanged),
+        #[prost(message, tag = "8")]
+        PictureChanged(PictureChanged),
+        #[prost(message, tag = "10")]
+        HistoryOpened(HistoryOpened),
+        /// These have none.
+        #[prost(message, tag = "9")]
+        BlockChanged(BlockChanged),
+        #[prost(message, tag = "11")]
+        SettingsChanged(SettingsChanged),
+    }
+}
+/// Moves a member's marks up; 0 leaves one where it is. What was read was delivered.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MoveMarks {
+    #[prost(bytes = "vec", tag = "1")]
+    pub reader: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub read_number: u64,
+    #[prost(uint64, tag = "3")]
+    pub delivered_number: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    pub sender: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub client_message_id: ::prost::alloc::vec::Vec<u8>,
+    /// Number of the message that is changed.
+    #[prost(uint64, tag = "3")]
+    pub number: u64,
+    /// Made by whoever produced the record; the first accepted record's one stays.
+    #[prost(bytes = "vec", tag = "7")]
+    pub change_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(oneof = "change_message::Change", tags = "4, 5, 6")]
+    pub change: ::core::option::Option<change_message::Change>,
+}
+/// Nested message and enum types in `ChangeMessage`.
+pub mod change_message {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Change {
+        #[prost(message, tag = "4")]
+        Edit(super::super::super::socket::v1::Edit),
+        #[prost(message, tag = "5")]
+        Delete(super::super::super::socket::v1::Delete),
+        #[prost(message, tag = "6")]
+        React(super::super::super::socket::v1::React),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct MoveReadMark {
+pub struct MarkUnread {
+    #[prost(bytes = "vec", tag = "1")]
+    pub reader: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HideEntry {
     #[prost(bytes = "vec", tag = "1")]
     pub reader: ::prost::alloc::vec::Vec<u8>,
     #[prost(uint64, tag = "2")]
     pub number: u64,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Role {
+    Unspecified = 0,
+    Member = 1,
+    Admin = 2,
+    Owner = 3,
+}
+impl Role {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ROLE_UNSPECIFIED",
+            Self::Member => "ROLE_MEMBER",
+            Self::Admin => "ROLE_ADMIN",
+            Self::Owner => "ROLE_OWNER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ROLE_UNSPECIFIED" => Some(Self::Unspecified),
+            "ROLE_MEMBER" => Some(Self::Member),
+            "ROLE_ADMIN" => Some(Self::Admin),
+            "ROLE_OWNER" => Some(Self::Owner),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Block {
+    Unspecified = 0,
+    Set = 1,
+    Lifted = 2,
+}
+impl Block {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "BLOCK_UNSPECIFIED",
+            Self::Set => "BLOCK_SET",
+            Self::Lifted => "BLOCK_LIFTED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "BLOCK_UNSPECIFIED" => Some(Self::Unspecified),
+            "BLOCK_SET" => Some(Self::Set),
+            "BLOCK_LIFTED" => Some(Self::Lifted),
+            _ => None,
+        }
+    }
 }
 /// What one batch of the log has for one reader of deliveries.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -99,7 +269,7 @@ pub struct DeliveryBatch {
     #[prost(message, repeated, tag = "1")]
     pub deliveries: ::prost::alloc::vec::Vec<Delivery>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Delivery {
     /// Recipients that may have sockets here: 16 bytes each, one after the other.
     #[prost(bytes = "vec", tag = "1")]
@@ -107,12 +277,12 @@ pub struct Delivery {
     /// The waiter that this resolves, if it is of this boot.
     #[prost(message, optional, tag = "2")]
     pub origin: ::core::option::Option<Origin>,
-    #[prost(oneof = "delivery::Event", tags = "3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "delivery::Event", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub event: ::core::option::Option<delivery::Event>,
 }
 /// Nested message and enum types in `Delivery`.
 pub mod delivery {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Event {
         #[prost(message, tag = "3")]
         Entry(super::super::super::socket::v1::Entry),
@@ -129,6 +299,12 @@ pub mod delivery {
         /// noted may be missing there.
         #[prost(message, tag = "8")]
         ResyncAll(super::ResyncAll),
+        #[prost(message, tag = "9")]
+        Receipt(super::super::super::socket::v1::Receipt),
+        #[prost(message, tag = "10")]
+        Hidden(super::super::super::socket::v1::Hidden),
+        #[prost(message, tag = "11")]
+        SettingsChanged(super::super::super::socket::v1::SettingsChanged),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -76,6 +76,133 @@ pub struct MarkReadResponse {
     pub state: ::core::option::Option<super::super::socket::v1::ConversationState>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeMessageRequest {
+    /// As on a socket; `attempt` and `outbox_restart` are not read.
+    #[prost(message, optional, tag = "1")]
+    pub change: ::core::option::Option<super::super::socket::v1::Change>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeMessageResponse {
+    #[prost(oneof = "change_message_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<change_message_response::Outcome>,
+}
+/// Nested message and enum types in `ChangeMessageResponse`.
+pub mod change_message_response {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        #[prost(message, tag = "1")]
+        Accepted(super::super::super::socket::v1::Accepted),
+        #[prost(message, tag = "2")]
+        Refused(super::super::super::socket::v1::Refused),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkDeliveredRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkDeliveredResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkUnreadRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkUnreadResponse {
+    #[prost(message, optional, tag = "1")]
+    pub state: ::core::option::Option<super::super::socket::v1::ConversationState>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HideEntryRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HideEntryResponse {
+    #[prost(message, optional, tag = "1")]
+    pub state: ::core::option::Option<super::super::socket::v1::ConversationState>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListHiddenRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    /// How many the caller knows of.
+    #[prost(uint64, tag = "2")]
+    pub after: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListHiddenResponse {
+    #[prost(uint64, repeated, tag = "1")]
+    pub numbers: ::prost::alloc::vec::Vec<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetReceiptsRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    /// A message.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+    /// 1 to 100 members; 0: 50.
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+    /// The last user id of the page before.
+    #[prost(string, tag = "4")]
+    pub after_user_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetReceiptsResponse {
+    /// Members who were there when it was written, but its author; ordered by user id.
+    #[prost(message, repeated, tag = "1")]
+    pub receipts: ::prost::alloc::vec::Vec<MessageReceipt>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_after_user_id: ::prost::alloc::string::String,
+}
+/// Times are the server's; 0: not yet.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessageReceipt {
+    #[prost(string, tag = "1")]
+    pub user_id: ::prost::alloc::string::String,
+    #[prost(int64, tag = "2")]
+    pub delivered_time_unix_ms: i64,
+    #[prost(int64, tag = "3")]
+    pub read_time_unix_ms: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMarksRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMarksResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub marks: ::prost::alloc::vec::Vec<super::super::socket::v1::Receipt>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRevisionsRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRevisionsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub revisions: ::prost::alloc::vec::Vec<Revision>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Revision {
+    #[prost(string, tag = "1")]
+    pub text: ::prost::alloc::string::String,
+    #[prost(int64, tag = "2")]
+    pub time_unix_ms: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetStatesRequest {
     #[prost(string, repeated, tag = "1")]
     pub conversation_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
@@ -125,7 +252,7 @@ pub struct GetSummariesResponse {
     #[prost(message, repeated, tag = "1")]
     pub summaries: ::prost::alloc::vec::Vec<Summary>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Summary {
     #[prost(message, optional, tag = "1")]
     pub state: ::core::option::Option<super::super::socket::v1::ConversationState>,
@@ -323,6 +450,231 @@ pub mod message_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Edits, deletes or reacts. Idempotent like SendMessage, with a client_message_id of its own.
+        pub async fn change_message(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangeMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeMessageResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.message.v1.MessageService/ChangeMessage",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.message.v1.MessageService",
+                        "ChangeMessage",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Moves the caller's delivered mark up. Idempotent.
+        pub async fn mark_delivered(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MarkDeliveredRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkDeliveredResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.message.v1.MessageService/MarkDelivered",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.message.v1.MessageService",
+                        "MarkDelivered",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Marks the conversation as unread for the caller. Idempotent.
+        pub async fn mark_unread(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MarkUnreadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkUnreadResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.message.v1.MessageService/MarkUnread",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("parlance.message.v1.MessageService", "MarkUnread"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes an entry for the caller alone. Idempotent. NOT_FOUND for an entry that the caller can't see.
+        pub async fn hide_entry(
+            &mut self,
+            request: impl tonic::IntoRequest<super::HideEntryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::HideEntryResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.message.v1.MessageService/HideEntry",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("parlance.message.v1.MessageService", "HideEntry"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// What the caller has hidden in a conversation, in the order of hiding.
+        pub async fn list_hidden(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListHiddenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListHiddenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.message.v1.MessageService/ListHidden",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("parlance.message.v1.MessageService", "ListHidden"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Who got a message and who read it, and when. For members.
+        pub async fn get_receipts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetReceiptsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetReceiptsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.message.v1.MessageService/GetReceipts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("parlance.message.v1.MessageService", "GetReceipts"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// How far each member has got. FAILED_PRECONDITION above 100 members.
+        pub async fn list_marks(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListMarksRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMarksResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.message.v1.MessageService/ListMarks",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("parlance.message.v1.MessageService", "ListMarks"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Every text that a message has had, the first one first. NOT_FOUND for a deleted one.
+        pub async fn list_revisions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRevisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRevisionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.message.v1.MessageService/ListRevisions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.message.v1.MessageService",
+                        "ListRevisions",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Head, mark and unread count of conversations that the caller is in; others are left out. At most 100 ids.
         pub async fn get_states(
             &mut self,
@@ -389,6 +741,70 @@ pub mod message_service_server {
             request: tonic::Request<super::MarkReadRequest>,
         ) -> std::result::Result<
             tonic::Response<super::MarkReadResponse>,
+            tonic::Status,
+        >;
+        /// Edits, deletes or reacts. Idempotent like SendMessage, with a client_message_id of its own.
+        async fn change_message(
+            &self,
+            request: tonic::Request<super::ChangeMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeMessageResponse>,
+            tonic::Status,
+        >;
+        /// Moves the caller's delivered mark up. Idempotent.
+        async fn mark_delivered(
+            &self,
+            request: tonic::Request<super::MarkDeliveredRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkDeliveredResponse>,
+            tonic::Status,
+        >;
+        /// Marks the conversation as unread for the caller. Idempotent.
+        async fn mark_unread(
+            &self,
+            request: tonic::Request<super::MarkUnreadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkUnreadResponse>,
+            tonic::Status,
+        >;
+        /// Deletes an entry for the caller alone. Idempotent. NOT_FOUND for an entry that the caller can't see.
+        async fn hide_entry(
+            &self,
+            request: tonic::Request<super::HideEntryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::HideEntryResponse>,
+            tonic::Status,
+        >;
+        /// What the caller has hidden in a conversation, in the order of hiding.
+        async fn list_hidden(
+            &self,
+            request: tonic::Request<super::ListHiddenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListHiddenResponse>,
+            tonic::Status,
+        >;
+        /// Who got a message and who read it, and when. For members.
+        async fn get_receipts(
+            &self,
+            request: tonic::Request<super::GetReceiptsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetReceiptsResponse>,
+            tonic::Status,
+        >;
+        /// How far each member has got. FAILED_PRECONDITION above 100 members.
+        async fn list_marks(
+            &self,
+            request: tonic::Request<super::ListMarksRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMarksResponse>,
+            tonic::Status,
+        >;
+        /// Every text that a message has had, the first one first. NOT_FOUND for a deleted one.
+        async fn list_revisions(
+            &self,
+            request: tonic::Request<super::ListRevisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRevisionsResponse>,
             tonic::Status,
         >;
         /// Head, mark and unread count of conversations that the caller is in; others are left out. At most 100 ids.
@@ -597,6 +1013,366 @@ pub mod message_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = MarkReadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.message.v1.MessageService/ChangeMessage" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangeMessageSvc<T: MessageService>(pub Arc<T>);
+                    impl<
+                        T: MessageService,
+                    > tonic::server::UnaryService<super::ChangeMessageRequest>
+                    for ChangeMessageSvc<T> {
+                        type Response = super::ChangeMessageResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangeMessageRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageService>::change_message(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangeMessageSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.message.v1.MessageService/MarkDelivered" => {
+                    #[allow(non_camel_case_types)]
+                    struct MarkDeliveredSvc<T: MessageService>(pub Arc<T>);
+                    impl<
+                        T: MessageService,
+                    > tonic::server::UnaryService<super::MarkDeliveredRequest>
+                    for MarkDeliveredSvc<T> {
+                        type Response = super::MarkDeliveredResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MarkDeliveredRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageService>::mark_delivered(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MarkDeliveredSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.message.v1.MessageService/MarkUnread" => {
+                    #[allow(non_camel_case_types)]
+                    struct MarkUnreadSvc<T: MessageService>(pub Arc<T>);
+                    impl<
+                        T: MessageService,
+                    > tonic::server::UnaryService<super::MarkUnreadRequest>
+                    for MarkUnreadSvc<T> {
+                        type Response = super::MarkUnreadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MarkUnreadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageService>::mark_unread(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MarkUnreadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.message.v1.MessageService/HideEntry" => {
+                    #[allow(non_camel_case_types)]
+                    struct HideEntrySvc<T: MessageService>(pub Arc<T>);
+                    impl<
+                        T: MessageService,
+                    > tonic::server::UnaryService<super::HideEntryRequest>
+                    for HideEntrySvc<T> {
+                        type Response = super::HideEntryResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::HideEntryRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageService>::hide_entry(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = HideEntrySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.message.v1.MessageService/ListHidden" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListHiddenSvc<T: MessageService>(pub Arc<T>);
+                    impl<
+                        T: MessageService,
+                    > tonic::server::UnaryService<super::ListHiddenRequest>
+                    for ListHiddenSvc<T> {
+                        type Response = super::ListHiddenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListHiddenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageService>::list_hidden(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListHiddenSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.message.v1.MessageService/GetReceipts" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetReceiptsSvc<T: MessageService>(pub Arc<T>);
+                    impl<
+                        T: MessageService,
+                    > tonic::server::UnaryService<super::GetReceiptsRequest>
+                    for GetReceiptsSvc<T> {
+                        type Response = super::GetReceiptsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetReceiptsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageService>::get_receipts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetReceiptsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.message.v1.MessageService/ListMarks" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListMarksSvc<T: MessageService>(pub Arc<T>);
+                    impl<
+                        T: MessageService,
+                    > tonic::server::UnaryService<super::ListMarksRequest>
+                    for ListMarksSvc<T> {
+                        type Response = super::ListMarksResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListMarksRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageService>::list_marks(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListMarksSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.message.v1.MessageService/ListRevisions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRevisionsSvc<T: MessageService>(pub Arc<T>);
+                    impl<
+                        T: MessageService,
+                    > tonic::server::UnaryService<super::ListRevisionsRequest>
+                    for ListRevisionsSvc<T> {
+                        type Response = super::ListRevisionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRevisionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageService>::list_revisions(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRevisionsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

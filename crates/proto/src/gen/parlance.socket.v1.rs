@@ -3,7 +3,7 @@
 #[serde(default)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ClientFrame {
-    #[prost(oneof = "client_frame::Frame", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "client_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub frame: ::core::option::Option<client_frame::Frame>,
 }
 /// Nested message and enum types in `ClientFrame`.
@@ -20,6 +20,14 @@ pub mod client_frame {
         MarkRead(super::MarkRead),
         #[prost(message, tag = "4")]
         Ping(super::Ping),
+        #[prost(message, tag = "5")]
+        Change(super::Change),
+        #[prost(message, tag = "6")]
+        MarkDelivered(super::MarkDelivered),
+        #[prost(message, tag = "7")]
+        MarkUnread(super::MarkUnread),
+        #[prost(message, tag = "8")]
+        Hide(super::Hide),
     }
 }
 /// Opens a session, or renews the token of the open one (a later `hello` with a token of the same person).
@@ -70,11 +78,122 @@ pub struct Send {
     #[schema(required = true)]
     pub outbox_restart: bool,
 }
-/// Moves the reader's own read mark up; a lower number changes nothing.
+/// Asks that a message be changed. Travels, is numbered and is answered like `send`.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Change {
+    /// UUIDv7 of this change, made by the client; kept until answered.
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub client_message_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    #[schema(required = true)]
+    pub conversation_id: ::prost::alloc::string::String,
+    /// Number of the message that is changed.
+    #[prost(uint64, tag = "3")]
+    #[schema(required = true)]
+    pub number: u64,
+    /// As in `send`.
+    #[prost(uint32, tag = "7")]
+    #[schema(required = true)]
+    pub attempt: u32,
+    #[prost(bool, tag = "8")]
+    #[schema(required = true)]
+    pub outbox_restart: bool,
+    #[serde(flatten)]
+    #[prost(oneof = "change::Change", tags = "4, 5, 6")]
+    pub change: ::core::option::Option<change::Change>,
+}
+/// Nested message and enum types in `Change`.
+pub mod change {
+    #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+    #[serde(rename_all = "snake_case")]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Change {
+        #[prost(message, tag = "4")]
+        Edit(super::Edit),
+        #[prost(message, tag = "5")]
+        Delete(super::Delete),
+        #[prost(message, tag = "6")]
+        React(super::React),
+    }
+}
+/// Gives the message another text. Only who wrote it may.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Edit {
+    /// 1 to 8,192 bytes of UTF-8.
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub text: ::prost::alloc::string::String,
+}
+/// Deletes the message for everybody. Who wrote it may, and in a group its owner and admins.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Delete {}
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct React {
+    #[serde(flatten)]
+    #[prost(oneof = "react::Reaction", tags = "1, 2")]
+    pub reaction: ::core::option::Option<react::Reaction>,
+}
+/// Nested message and enum types in `React`.
+pub mod react {
+    #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+    #[serde(rename_all = "snake_case")]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Reaction {
+        /// An emoji: 1 to 32 bytes of UTF-8, no letters or white space.
+        #[prost(string, tag = "1")]
+        Add(::prost::alloc::string::String),
+        #[prost(string, tag = "2")]
+        Remove(::prost::alloc::string::String),
+    }
+}
+/// Moves the reader's own read mark up; a lower number changes nothing. What was read was delivered. Takes
+/// the mark of `mark_unread` off unless the number is below the read mark.
 #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MarkRead {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    #[schema(required = true)]
+    pub number: u64,
+}
+/// This device has stored everything up to the number. A lower number changes nothing.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkDelivered {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    #[schema(required = true)]
+    pub number: u64,
+}
+/// Marks the conversation as unread, on all of the reader's devices. Moves no read mark back.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkUnread {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub conversation_id: ::prost::alloc::string::String,
+}
+/// Deletes an entry for the reader alone, on all devices. There is no way back.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Hide {
     #[prost(string, tag = "1")]
     #[schema(required = true)]
     pub conversation_id: ::prost::alloc::string::String,
@@ -91,7 +210,10 @@ pub struct Ping {}
 #[serde(default)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ServerFrame {
-    #[prost(oneof = "server_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(
+        oneof = "server_frame::Frame",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13"
+    )]
     pub frame: ::core::option::Option<server_frame::Frame>,
 }
 /// Nested message and enum types in `ServerFrame`.
@@ -120,6 +242,12 @@ pub mod server_frame {
         Resync(super::Resync),
         #[prost(message, tag = "10")]
         Closing(super::Closing),
+        #[prost(message, tag = "11")]
+        Receipt(super::Receipt),
+        #[prost(message, tag = "12")]
+        Hidden(super::Hidden),
+        #[prost(message, tag = "13")]
+        SettingsChanged(super::SettingsChanged),
     }
 }
 /// The answer to the first `hello`: the session is registered, so what is stored from now on arrives here.
@@ -165,7 +293,7 @@ pub struct Resumed {
 /// previous_number asks the history for what is between.
 #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default)]
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Entry {
     #[prost(string, tag = "1")]
     #[schema(required = true)]
@@ -190,14 +318,17 @@ pub struct Entry {
     #[schema(required = true)]
     pub actor_id: ::prost::alloc::string::String,
     #[serde(flatten)]
-    #[prost(oneof = "entry::Change", tags = "7, 8, 9, 10")]
+    #[prost(
+        oneof = "entry::Change",
+        tags = "7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
+    )]
     pub change: ::core::option::Option<entry::Change>,
 }
 /// Nested message and enum types in `Entry`.
 pub mod entry {
     #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
     #[serde(rename_all = "snake_case")]
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Change {
         #[prost(message, tag = "7")]
         Message(super::Message),
@@ -207,11 +338,30 @@ pub mod entry {
         Joined(super::Joined),
         #[prost(message, tag = "10")]
         Left(super::Left),
+        #[prost(message, tag = "11")]
+        Edited(super::Edited),
+        #[prost(message, tag = "12")]
+        Deleted(super::Deleted),
+        #[prost(message, tag = "13")]
+        Reacted(super::Reacted),
+        #[prost(message, tag = "14")]
+        Renamed(super::Renamed),
+        #[prost(message, tag = "15")]
+        RoleChanged(super::RoleChanged),
+        #[prost(message, tag = "16")]
+        PictureChanged(super::PictureChanged),
+        #[prost(message, tag = "17")]
+        HistoryOpened(super::HistoryOpened),
+        #[prost(message, tag = "18")]
+        GroupDeleted(super::GroupDeleted),
     }
 }
+/// A message. On its way to the sockets it is as it was written; read from the history it is as it is now,
+/// with all changes up to `changed_number`. A client applies a change only to a message whose
+/// `changed_number` is below the number of the change.
 #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default)]
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Message {
     #[prost(string, tag = "1")]
     #[schema(required = true)]
@@ -219,6 +369,7 @@ pub struct Message {
     #[prost(string, tag = "2")]
     #[schema(required = true)]
     pub client_message_id: ::prost::alloc::string::String,
+    /// Empty once deleted.
     #[prost(string, tag = "3")]
     #[schema(required = true)]
     pub text: ::prost::alloc::string::String,
@@ -228,7 +379,151 @@ pub struct Message {
     #[prost(uint64, tag = "5")]
     #[schema(required = true)]
     pub reply_to_number: u64,
+    /// Number of the latest change in it; 0: never changed.
+    #[prost(uint64, tag = "6")]
+    #[schema(required = true)]
+    pub changed_number: u64,
+    /// When the text was last changed; 0: never.
+    #[prost(int64, tag = "7")]
+    #[schema(required = true)]
+    pub edited_time_unix_ms: i64,
+    #[prost(bool, tag = "8")]
+    #[schema(required = true)]
+    pub deleted: bool,
+    /// In the order in which the first of each kind came.
+    #[prost(message, repeated, tag = "9")]
+    #[schema(required = true)]
+    pub reactions: ::prost::alloc::vec::Vec<Reaction>,
 }
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reaction {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub emoji: ::prost::alloc::string::String,
+    /// Who reacts so, in the order in which they did.
+    #[prost(string, repeated, tag = "2")]
+    #[schema(required = true)]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// The message `number` has another text.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Edited {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub client_message_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    #[schema(required = true)]
+    pub number: u64,
+    /// Empty in the history of a message that was deleted later.
+    #[prost(string, tag = "3")]
+    #[schema(required = true)]
+    pub text: ::prost::alloc::string::String,
+    /// UUIDv7 of this change.
+    #[prost(string, tag = "4")]
+    #[schema(required = true)]
+    pub change_id: ::prost::alloc::string::String,
+}
+/// The message `number` is gone for everybody. It counts no longer as unread for anybody.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Deleted {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub client_message_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    #[schema(required = true)]
+    pub number: u64,
+    /// Who wrote it: for them it never counted.
+    #[prost(string, tag = "3")]
+    #[schema(required = true)]
+    pub author_id: ::prost::alloc::string::String,
+    /// UUIDv7 of this change.
+    #[prost(string, tag = "4")]
+    #[schema(required = true)]
+    pub change_id: ::prost::alloc::string::String,
+}
+/// The actor reacts to the message `number`, or no longer does.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reacted {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub client_message_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    #[schema(required = true)]
+    pub number: u64,
+    /// UUIDv7 of this change.
+    #[prost(string, tag = "5")]
+    #[schema(required = true)]
+    pub change_id: ::prost::alloc::string::String,
+    #[serde(flatten)]
+    #[prost(oneof = "reacted::Reaction", tags = "3, 4")]
+    pub reaction: ::core::option::Option<reacted::Reaction>,
+}
+/// Nested message and enum types in `Reacted`.
+pub mod reacted {
+    #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+    #[serde(rename_all = "snake_case")]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Reaction {
+        #[prost(string, tag = "3")]
+        Added(::prost::alloc::string::String),
+        #[prost(string, tag = "4")]
+        Removed(::prost::alloc::string::String),
+    }
+}
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Renamed {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RoleChanged {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub user_id: ::prost::alloc::string::String,
+    /// `owner`, `admin` or `member`.
+    #[prost(string, tag = "2")]
+    #[schema(required = true)]
+    pub role: ::prost::alloc::string::String,
+}
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PictureChanged {
+    /// Empty: none.
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub picture: ::prost::alloc::string::String,
+}
+/// The member may see what was written before they came, from the number on.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HistoryOpened {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub user_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    #[schema(required = true)]
+    pub from_number: u64,
+}
+/// The group is gone: everybody has left it.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupDeleted {}
 #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -318,17 +613,86 @@ pub struct ConversationState {
     #[prost(uint64, tag = "4")]
     #[schema(required = true)]
     pub read_number: u64,
-    /// Countable messages above the mark that the reader did not write.
+    /// Countable messages above the mark that the reader did not write, that were not deleted and that the
+    /// reader did not hide.
     #[prost(uint64, tag = "5")]
     #[schema(required = true)]
     pub unread_count: u64,
+    /// The mark, or the entry by which the reader came if that is higher: what counts lies above it.
+    #[prost(uint64, tag = "6")]
+    #[schema(required = true)]
+    pub counts_from_number: u64,
+    /// Whether the reader marked the conversation as unread.
+    #[prost(bool, tag = "7")]
+    #[schema(required = true)]
+    pub marked_unread: bool,
+    /// How many entries the reader has hidden here: whoever knows of fewer asks for them.
+    #[prost(uint64, tag = "8")]
+    #[schema(required = true)]
+    pub hidden_count: u64,
+    /// Grows with everything of the reader's that changes here. Of two states the one with the greater head
+    /// and version is the newer one.
+    #[prost(uint64, tag = "9")]
+    #[schema(required = true)]
+    pub marks_version: u64,
+}
+/// How far a member has got: everything up to each number. Goes to the authors of what is between the old
+/// marks and the new ones, in conversations of up to 100 members; in larger ones it can be asked for.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Receipt {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    #[schema(required = true)]
+    pub user_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    #[schema(required = true)]
+    pub delivered_number: u64,
+    #[prost(uint64, tag = "4")]
+    #[schema(required = true)]
+    pub read_number: u64,
+    /// The server's time of the move.
+    #[prost(int64, tag = "5")]
+    #[schema(required = true)]
+    pub time_unix_ms: i64,
+}
+/// The reader has hidden an entry on one of their devices.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Hidden {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    #[schema(required = true)]
+    pub number: u64,
+    /// How many are hidden with it.
+    #[prost(uint64, tag = "3")]
+    #[schema(required = true)]
+    pub hidden_count: u64,
+}
+/// The reader's own settings of a conversation (muted, archived, pinned) have changed: fetch them.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SettingsChanged {
+    #[prost(string, tag = "1")]
+    #[schema(required = true)]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    #[schema(required = true)]
+    pub version: u64,
 }
 #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Heartbeat {
-    /// `entry`, `accepted`, `refused`, `state` and `resync` frames written to this socket so far: a client
-    /// that counted fewer has a hole and reconnects.
+    /// `entry`, `accepted`, `refused`, `state`, `receipt`, `hidden`, `settings_changed` and `resync` frames
+    /// written to this socket so far: a client that counted fewer has a hole and reconnects.
     #[prost(uint64, tag = "1")]
     #[schema(required = true)]
     pub frames_sent: u64,

@@ -184,7 +184,7 @@ impl Recorder {
             Some(wire::entry::Change::Left(left)) => Change::Left {
                 who: person(&left.user_id),
             },
-            None => Change::Other,
+            _ => Change::Other,
         };
         Entry {
             n: entry.number,

@@ -41,6 +41,9 @@ pub async fn is_up(database: &PgPool) -> bool {
 /// What a failure of Postgres is to the caller: a reason to try again, or a fault of ours.
 pub fn failed(error: sqlx::Error) -> Problem {
     use sqlx::Error;
+    if matches!(error, Error::PoolTimedOut) {
+        postgres::count_timeout();
+    }
     let away = match &error {
         Error::Io(_) | Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed => true,
         Error::Protocol(_) => true,

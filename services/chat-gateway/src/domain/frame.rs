@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use proto::Message as _;
 use proto::socket::{ClientFrame, ServerFrame, client_frame, server_frame};
+use tracing::Span;
 
 /// Largest frame that a client may send, in bytes.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024;
@@ -91,19 +92,28 @@ pub struct Outgoing {
     frame: ServerFrame,
     json: OnceLock<Bytes>,
     protobuf: OnceLock<Bytes>,
+    /// Ends with the frame: when the last of its sockets has taken it.
+    _span: Span,
 }
 
 impl From<server_frame::Frame> for Outgoing {
     fn from(frame: server_frame::Frame) -> Self {
-        Self {
-            frame: ServerFrame { frame: Some(frame) },
-            json: OnceLock::new(),
-            protobuf: OnceLock::new(),
-        }
+        Self::traced(frame, Span::none())
     }
 }
 
 impl Outgoing {
+    /// A frame whose way to its sockets is part of a trace.
+    #[must_use]
+    pub const fn traced(frame: server_frame::Frame, span: Span) -> Self {
+        Self {
+            frame: ServerFrame { frame: Some(frame) },
+            json: OnceLock::new(),
+            protobuf: OnceLock::new(),
+            _span: span,
+        }
+    }
+
     #[must_use]
     pub fn encoded(&self, format: Format) -> Bytes {
         match format {
@@ -130,6 +140,9 @@ impl Outgoing {
                     | Frame::Accepted(_)
                     | Frame::Refused(_)
                     | Frame::State(_)
+                    | Frame::Receipt(_)
+                    | Frame::Hidden(_)
+                    | Frame::SettingsChanged(_)
                     | Frame::Resync(_)
             )
         )

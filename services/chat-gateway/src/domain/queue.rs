@@ -95,6 +95,11 @@ impl Queue {
         }
     }
 
+    /// How many items wait.
+    pub fn depth(&self) -> usize {
+        self.lock().waiting.items.len()
+    }
+
     /// To be told by the one who writes.
     pub fn set_writer(&self, writer: Writer) {
         self.lock().writer = writer;

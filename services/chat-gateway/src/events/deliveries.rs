@@ -8,17 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use events::{DELIVERIES_TOPIC, Delivery, DeliveryBatch, delivery, unpack_users};
+use events::{
+    DELIVERIES_TOPIC, Delivery, DeliveryBatch, TRACEPARENT_HEADER, delivery, unpack_users,
+};
 use futures_util::FutureExt as _;
-use ids::SessionId;
+use ids::{MessageId, SessionId};
 use proto::Message as _;
 use proto::socket::server_frame::Frame;
+use proto::socket::{Entry, entry};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::app::{App, Person};
 use crate::domain::frame::Outgoing;
@@ -164,8 +168,9 @@ fn hand_on(app: &App, message: &BorrowedMessage<'_>, round: &mut Round<Person>) 
             app.metrics
                 .deliveries
                 .increment(batch.deliveries.len() as u64);
+            let parent = sampled_parent(message);
             for delivery in batch.deliveries {
-                deliver(app, delivery, round);
+                deliver(app, delivery, parent, round);
             }
         }
         Err(error) => {
@@ -180,7 +185,44 @@ fn hand_on(app: &App, message: &BorrowedMessage<'_>, round: &mut Round<Person>) 
     app.currency.advance_to(message.offset() + 1);
 }
 
-fn deliver(app: &App, delivery: Delivery, round: &mut Round<Person>) {
+/// The trace that a record goes on, if it is recorded: only then is a span made for it.
+fn sampled_parent<'a>(message: &'a BorrowedMessage<'_>) -> Option<&'a str> {
+    message
+        .headers()?
+        .iter()
+        .find(|header| header.key == TRACEPARENT_HEADER)
+        .and_then(|header| header.value)
+        .and_then(|value| std::str::from_utf8(value).ok())
+        .filter(|traceparent| traceparent.ends_with("-01"))
+}
+
+/// From reading a delivery until the last of its sockets has taken the frame.
+fn span_of(app: &App, parent: &str) -> Span {
+    let span = tracing::info_span!(
+        "deliver to sockets",
+        otel.kind = "consumer",
+        messaging.system = "kafka",
+        messaging.client.id = format!("chat-gateway-{}", app.partition),
+        messaging.destination.name = DELIVERIES_TOPIC,
+        messaging.destination.partition.id = app.partition,
+    );
+    telemetry::set_parent(&span, parent);
+    span
+}
+
+/// How long a sender of this gateway has waited for what is now acknowledged. The gateway itself
+/// made the message's id, when it read the frame.
+fn since_sent(app: &App, entry: &Entry) -> Option<Duration> {
+    let Some(entry::Change::Message(message)) = &entry.change else {
+        return None;
+    };
+    let sent = MessageId::parse(&message.message_id).ok()?.unix_ms();
+    Some(Duration::from_millis(
+        app.clock.unix_ms().saturating_sub(sent),
+    ))
+}
+
+fn deliver(app: &App, delivery: Delivery, parent: Option<&str>, round: &mut Round<Person>) {
     let waiter = delivery
         .origin
         .filter(|origin| origin.boot_id == app.boot.as_bytes())
@@ -192,6 +234,11 @@ fn deliver(app: &App, delivery: Delivery, round: &mut Round<Person>) {
             app.metrics
                 .stamp_to_queue
                 .record(Duration::from_millis(age_ms.max(0) as u64));
+            if waiter.is_some()
+                && let Some(waited) = since_sent(app, &entry)
+            {
+                app.metrics.send_to_ack.record(waited);
+            }
             Frame::Entry(entry)
         }
         Some(delivery::Event::Accepted(accepted)) => {
@@ -203,6 +250,9 @@ fn deliver(app: &App, delivery: Delivery, round: &mut Round<Person>) {
             Frame::Refused(refused)
         }
         Some(delivery::Event::State(state)) => Frame::State(state),
+        Some(delivery::Event::Receipt(receipt)) => Frame::Receipt(receipt),
+        Some(delivery::Event::Hidden(hidden)) => Frame::Hidden(hidden),
+        Some(delivery::Event::SettingsChanged(changed)) => Frame::SettingsChanged(changed),
         Some(delivery::Event::EndSession(ended)) => {
             if let Ok(session) = SessionId::from_slice(&ended.session_id) {
                 app.end_session(session);
@@ -216,8 +266,9 @@ fn deliver(app: &App, delivery: Delivery, round: &mut Round<Person>) {
         // From a newer version.
         None => return,
     };
+    let span = parent.map_or_else(Span::none, |parent| span_of(app, parent));
     app.registry.deliver(
-        &Arc::new(Outgoing::from(frame)),
+        &Arc::new(Outgoing::traced(frame, span)),
         unpack_users(users),
         waiter,
         round,

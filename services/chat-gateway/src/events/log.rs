@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use auth::Person;
 use clock::Clock;
-use events::{LOG_TOPIC, LogRecord, MoveReadMark, Origin, TRACEPARENT_HEADER, log_record};
+use events::{LOG_TOPIC, LogRecord, MoveMarks, Origin, TRACEPARENT_HEADER, log_record};
 use ids::{BootId, ClientMessageId, ConversationId};
 use proto::Message as _;
+use proto::socket::server_frame;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureRecord, Producer as _};
@@ -22,7 +23,7 @@ use tracing::Span;
 
 use crate::app::App;
 use crate::domain::connection::Connection;
-use crate::domain::marks::{Marks, Reader};
+use crate::domain::marks::{Marks, Reached, Reader};
 use crate::domain::send::{RETRY_AFTER, try_again};
 use crate::metrics::Metrics;
 
@@ -36,9 +37,14 @@ pub enum Sender {
         conversation: ConversationId,
         client_message_id: ClientMessageId,
     },
-    Mark {
+    Marks {
         reader: Reader,
-        number: u64,
+        reached: Reached,
+    },
+    /// A frame of this name, which the client sends again if it likes.
+    Frame {
+        connection: Arc<Connection<Person>>,
+        frame: &'static str,
     },
 }
 
@@ -146,21 +152,22 @@ impl Log {
         })
     }
 
-    /// Moves a read mark up.
+    /// Moves a reader's marks up.
     ///
     /// # Errors
     /// As [`Log::append`].
-    pub fn append_mark(&self, reader: Reader, number: u64) -> Result<(), Full> {
+    pub fn append_marks(&self, reader: Reader, reached: Reached) -> Result<(), Full> {
         let (user, conversation) = reader;
         let record = LogRecord {
             // Nobody waits: the new state comes to all sockets of the reader.
             origin: None,
-            change: Some(log_record::Change::Read(MoveReadMark {
+            change: Some(log_record::Change::Marks(MoveMarks {
                 reader: user.to_vec(),
-                number,
+                read_number: reached.read,
+                delivered_number: reached.delivered,
             })),
         };
-        self.append(conversation, &record, Sender::Mark { reader, number })
+        self.append(conversation, &record, Sender::Marks { reader, reached })
     }
 
     /// The span of a message whose trace is recorded. The draw comes before any span is made,
@@ -169,7 +176,13 @@ impl Log {
         if self.sample_ratio <= 0.0 || rand::random::<f64>() >= self.sample_ratio {
             return None;
         }
-        let span = tracing::info_span!("send", otel.kind = "producer");
+        let span = tracing::info_span!(
+            "send",
+            otel.kind = "producer",
+            messaging.system = "kafka",
+            messaging.client.id = format!("chat-gateway-{}", self.partition),
+            messaging.destination.name = LOG_TOPIC,
+        );
         // A parent that says "sampled" hands our draw to the tracer, which would draw again.
         let (trace, parent) = (rand::random::<u128>() | 1, rand::random::<u64>() | 1);
         telemetry::set_parent(&span, &format!("00-{trace:032x}-{parent:016x}-01"));
@@ -222,10 +235,23 @@ impl Outcomes {
                 conversation,
                 try_again(conversation, client_message_id, "retry", RETRY_AFTER),
             ),
-            Sender::Mark { reader, number } => {
-                self.marks.put_back(reader, number, self.clock.unix_ms());
+            Sender::Marks { reader, reached } => {
+                self.marks.put_back(reader, reached, self.clock.unix_ms());
+            }
+            Sender::Frame { connection, frame } => {
+                connection.send(server_frame::Frame::Error(not_taken(frame)));
             }
         }
+    }
+}
+
+/// The answer to a frame that Kafka didn't take, and that has no outbox.
+#[must_use]
+pub fn not_taken(frame: &str) -> proto::socket::Error {
+    proto::socket::Error {
+        code: "retry".to_owned(),
+        detail: "Nothing was changed: send it again.".to_owned(),
+        frame: frame.to_owned(),
     }
 }
 

@@ -1,9 +1,12 @@
 //! From a socket to the log.
 
 use clock::Clock;
-use events::{MoveReadMark, SendMessage, log_record};
+use events::{MoveMarks, SendMessage, log_record};
 use ids::{ClientMessageId, ConversationId};
-use proto::socket::{MarkRead, Ping, Refused, Send, client_frame, server_frame};
+use proto::socket::{
+    Change, Edit, Hide, MarkDelivered, MarkRead, MarkUnread, Ping, Refused, Send, change,
+    client_frame, server_frame,
+};
 
 use crate::client::Client;
 use crate::world::{Gateway, Somebody, log_of, servers};
@@ -220,17 +223,18 @@ async fn read_marks_are_merged_before_the_log() {
             }))
             .await;
     }
-    let marks: Vec<MoveReadMark> = log_of(&brokers().await, conversation, 2)
+    let marks: Vec<MoveMarks> = log_of(&brokers().await, conversation, 2)
         .await
         .into_iter()
         .map(|record| match record.change {
-            Some(log_record::Change::Read(mark)) => mark,
+            Some(log_record::Change::Marks(mark)) => mark,
             other => panic!("not a mark: {other:?}"),
         })
         .collect();
-    let mark = |number| MoveReadMark {
+    let mark = |number| MoveMarks {
         reader: ann.user.to_vec(),
-        number,
+        read_number: number,
+        delivered_number: 0,
     };
     assert_eq!(marks, [mark(3), mark(20)]);
 
@@ -243,5 +247,104 @@ async fn read_marks_are_merged_before_the_log() {
     let error = client.error().await;
     assert_eq!(error.code, "conversation_id_invalid");
     assert_eq!(error.frame, "mark_read");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn changes_of_messages_go_the_way_of_messages() {
+    let gateway = Gateway::start().await;
+    let ann = Somebody::new();
+    let mut client = Client::sign_in(&gateway, ann).await;
+    let conversation = conversation();
+    let change = |asked| Change {
+        client_message_id: ClientMessageId::generate(&Clock::system()).to_string(),
+        conversation_id: conversation.to_string(),
+        number: 7,
+        change: Some(asked),
+        attempt: 1,
+        ..Change::default()
+    };
+    let edit = |text: &str| change::Change::Edit(Edit { text: text.into() });
+    client
+        .send(client_frame::Frame::Change(change(edit(""))))
+        .await;
+    let refused = client.refused().await;
+    assert_eq!(
+        (refused.code.as_str(), refused.retry),
+        ("text_empty", false)
+    );
+
+    let asked = change(edit("better"));
+    client
+        .send(client_frame::Frame::Change(asked.clone()))
+        .await;
+    client
+        .send(client_frame::Frame::Send(a_send(conversation, "after it")))
+        .await;
+    let records = log_of(&brokers().await, conversation, 2).await;
+    match &records[0].change {
+        Some(log_record::Change::ChangeMessage(record)) => {
+            assert_eq!(record.number, 7);
+            assert_eq!(record.sender, ann.user.to_vec());
+            assert_eq!(record.change_id.len(), 16);
+            let id = ClientMessageId::from_slice(&record.client_message_id).unwrap();
+            assert_eq!(id.to_string(), asked.client_message_id);
+        }
+        other => panic!("not a change: {other:?}"),
+    }
+    assert!(matches!(
+        records[1].change,
+        Some(log_record::Change::Send(_))
+    ));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_read_goes_to_the_log_before_it_is_marked_as_unread() {
+    let gateway = Gateway::start().await;
+    let mut client = Client::sign_in(&gateway, Somebody::new()).await;
+    let conversation = conversation();
+    let conversation_id = conversation.to_string();
+    for number in [3, 9] {
+        client
+            .send(client_frame::Frame::MarkRead(MarkRead {
+                conversation_id: conversation_id.clone(),
+                number,
+            }))
+            .await;
+    }
+    client
+        .send(client_frame::Frame::MarkDelivered(MarkDelivered {
+            conversation_id: conversation_id.clone(),
+            number: 12,
+        }))
+        .await;
+    client
+        .send(client_frame::Frame::MarkUnread(MarkUnread {
+            conversation_id: conversation_id.clone(),
+        }))
+        .await;
+    client
+        .send(client_frame::Frame::Hide(Hide {
+            conversation_id,
+            number: 4,
+        }))
+        .await;
+    let kinds: Vec<String> = log_of(&brokers().await, conversation, 4)
+        .await
+        .into_iter()
+        .map(|record| match record.change {
+            Some(log_record::Change::Marks(marks)) => {
+                format!("read {}, got {}", marks.read_number, marks.delivered_number)
+            }
+            Some(log_record::Change::MarkUnread(_)) => "unread".to_owned(),
+            Some(log_record::Change::Hide(hide)) => format!("hide {}", hide.number),
+            other => panic!("something else: {other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        ["read 3, got 0", "read 9, got 12", "unread", "hide 4"]
+    );
     gateway.stop().await;
 }

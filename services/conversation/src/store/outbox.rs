@@ -61,10 +61,12 @@ fn encode(version: Version, actor: UserId, change: Change<'_>) -> Vec<u8> {
         Change::Created(members) => {
             membership_change::Change::Created(membership_change::Created {
                 members: members.iter().map(UserId::to_vec).collect(),
+                ..Default::default()
             })
         }
         Change::Joined(user) => membership_change::Change::Joined(membership_change::Joined {
             user: user.to_vec(),
+            ..Default::default()
         }),
         Change::Left(user) => membership_change::Change::Left(membership_change::Left {
             user: user.to_vec(),

@@ -346,6 +346,7 @@ impl Log {
                 membership_change::Change::Left(left) => {
                     assert!(members.remove(&UserId::from_slice(&left.user).unwrap()));
                 }
+                _ => {}
             }
         }
         members
@@ -440,6 +441,7 @@ impl MessageInternalService for Log {
                         head_countable_total: 5,
                         read_number: 3,
                         unread_count: 2,
+                        ..ConversationState::default()
                     }),
                     last_entry: Some(Entry {
                         conversation_id,

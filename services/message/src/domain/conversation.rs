@@ -5,25 +5,27 @@
 //! and nothing here depends on where a batch begins. What a decision needs from the store is fetched
 //! beforehand and passed in, with the positions at which it began.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use events::{
-    CLIENT_MESSAGE_ID_MAX_AGE_MS, CLIENT_MESSAGE_ID_MAX_AHEAD_MS, MembershipChange, SendMessage,
-    membership_change,
+use events::{CLIENT_MESSAGE_ID_MAX_AGE_MS, CLIENT_MESSAGE_ID_MAX_AHEAD_MS};
+use ids::{ConversationId, MessageId, UserId};
+use proto::socket::{
+    Created, Deleted, Edited, Entry, Hidden, HistoryOpened, Joined, Left, Message, PictureChanged,
+    Reacted, Receipt, Renamed, RoleChanged, entry, reacted,
 };
-use ids::{ClientMessageId, ConversationId, FileId, InvalidId, MessageId, UserId};
-use proto::socket::{Created, Entry, Joined, Left, Message, entry};
-use sha2::{Digest as _, Sha256};
 
-/// How many of the latest entries a conversation keeps in memory to count unread messages.
-///
-/// More than a batch of the log holds: what has left memory is in the store.
-const RECENT_ENTRIES: usize = 1_024;
-/// How many client message ids a conversation keeps in memory.
-const REMEMBERED_IDS: usize = 1_024;
-/// How much later than its own time a client message id may first have been met in the log, clock
-/// steps of the broker included.
-const ID_LEAD_MS: u64 = CLIENT_MESSAGE_ID_MAX_AHEAD_MS + 60_000;
+use super::membership::{Member, MemberEvent, MemberRow, Membership, MembershipEvent, Role};
+use super::readers::{HiddenRow, MAX_HIDDEN, Marks, Reader, ReaderRow};
+use super::recent::{Recent, RecentEntries, Target};
+use super::remembered_ids::RememberedIds;
+use super::submission::{Content, IdKey, MessageChange, Submission};
+
+/// How often one message may be changed; it can always be deleted.
+const MAX_CHANGES: u32 = 5_000;
+/// In conversations up to this size authors are told how far readers have got; in larger ones they ask.
+pub const RECEIPTS_UP_TO_MEMBERS: usize = 100;
+/// Messages from before memory that are kept for the next change of them.
+const REMEMBERED_TARGETS: usize = 1_024;
 
 /// A place in the log: offsets start anew with each epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +43,11 @@ pub enum RefusalCode {
     Expired,
     InFuture,
     ReplyToInvalid,
+    NotAllowed,
+    TargetUnknown,
+    TargetDeleted,
+    NotTheAuthor,
+    TooManyChanges,
 }
 
 impl RefusalCode {
@@ -54,6 +61,11 @@ impl RefusalCode {
             Self::Expired => "client_message_id_expired",
             Self::InFuture => "client_message_id_in_future",
             Self::ReplyToInvalid => "reply_to_invalid",
+            Self::NotAllowed => "not_allowed",
+            Self::TargetUnknown => "target_unknown",
+            Self::TargetDeleted => "target_deleted",
+            Self::NotTheAuthor => "not_the_author",
+            Self::TooManyChanges => "too_many_changes",
         }
     }
 
@@ -69,6 +81,11 @@ impl RefusalCode {
             }
             Self::InFuture => "The time in this client_message_id lies in the future.",
             Self::ReplyToInvalid => "reply_to_number names no entry of this conversation.",
+            Self::NotAllowed => "You can't write here.",
+            Self::TargetUnknown => "There is no such message for you in this conversation.",
+            Self::TargetDeleted => "This message was deleted.",
+            Self::NotTheAuthor => "Only who wrote a message can change it so.",
+            Self::TooManyChanges => "This message was changed too often.",
         }
     }
 
@@ -82,6 +99,11 @@ impl RefusalCode {
             Self::Expired,
             Self::InFuture,
             Self::ReplyToInvalid,
+            Self::NotAllowed,
+            Self::TargetUnknown,
+            Self::TargetDeleted,
+            Self::NotTheAuthor,
+            Self::TooManyChanges,
         ]
         .into_iter()
         .find(|refusal| refusal.as_str() == code)
@@ -108,129 +130,37 @@ pub struct FirstSeen {
     pub outcome: Outcome,
 }
 
-/// Key of a client message id within a conversation.
-pub type IdKey = (UserId, ClientMessageId);
-
-/// A message as the log has it, parsed.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    pub sender: UserId,
-    pub client_message_id: ClientMessageId,
-    pub message_id: MessageId,
-    pub text: String,
-    pub attachments: Vec<FileId>,
-    pub reply_to_number: u64,
-}
-
-impl TryFrom<SendMessage> for Submission {
-    type Error = InvalidId;
-
-    fn try_from(send: SendMessage) -> Result<Self, InvalidId> {
-        Ok(Self {
-            sender: UserId::from_slice(&send.sender)?,
-            client_message_id: ClientMessageId::from_slice(&send.client_message_id)?,
-            message_id: MessageId::from_slice(&send.message_id)?,
-            text: send.text,
-            attachments: send
-                .attachment_ids
-                .iter()
-                .map(|id| FileId::from_slice(id))
-                .collect::<Result<_, _>>()?,
-            reply_to_number: send.reply_to_number,
-        })
-    }
-}
-
-impl Submission {
-    fn key(&self) -> IdKey {
-        (self.sender, self.client_message_id)
-    }
-
-    /// Digest of what must be the same under the same client message id.
-    fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update((self.text.len() as u64).to_be_bytes());
-        hash.update(self.text.as_bytes());
-        hash.update(self.reply_to_number.to_be_bytes());
-        for attachment in &self.attachments {
-            hash.update(attachment.as_bytes());
-        }
-        hash.finalize().into()
-    }
-}
-
-/// A change of membership as the log has it, parsed.
-#[derive(Debug, Clone)]
-pub struct Membership {
-    pub version: u64,
-    pub actor: UserId,
-    pub change: MembershipEvent,
-}
-
-#[derive(Debug, Clone)]
-pub enum MembershipEvent {
-    Created(Vec<UserId>),
-    Joined(UserId),
-    Left(UserId),
-}
-
-impl Membership {
-    /// `None` when the record has a change that this version doesn't know: poison.
-    pub fn parse(record: MembershipChange) -> Result<Option<Self>, InvalidId> {
-        let change = match record.change {
-            Some(membership_change::Change::Created(created)) => MembershipEvent::Created(
-                created
-                    .members
-                    .iter()
-                    .map(|id| UserId::from_slice(id))
-                    .collect::<Result<_, _>>()?,
-            ),
-            Some(membership_change::Change::Joined(joined)) => {
-                MembershipEvent::Joined(UserId::from_slice(&joined.user)?)
-            }
-            Some(membership_change::Change::Left(left)) => {
-                MembershipEvent::Left(UserId::from_slice(&left.user)?)
-            }
-            None => return Ok(None),
-        };
-        Ok(Some(Self {
-            version: record.version,
-            actor: UserId::from_slice(&record.actor)?,
-            change,
-        }))
-    }
-}
-
-/// A row of the history of membership; never changed once written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemberRow {
-    pub user: UserId,
+/// A row that says how a message was changed; kept with the message. Never changed once written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangeRow {
+    /// Number of the message.
+    pub target: u64,
+    /// The entry of the change.
+    pub entry: Entry,
     pub position: Position,
-    /// The entry that says it.
-    pub number: u64,
-    pub joined: bool,
 }
 
-/// A row of the history of a read mark; never changed once written.
+/// A row that says that a message counts no longer; never changed once written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MarkRow {
-    pub reader: UserId,
-    pub number: u64,
+pub struct DeletionRow {
+    pub target: u64,
     pub position: Position,
-    pub time_unix_ms: i64,
 }
 
 /// What must be stored for one record.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rows {
     pub entry: Option<StoredEntry>,
     pub first_seen: Option<(IdKey, FirstSeen)>,
     pub members: Vec<MemberRow>,
-    pub mark: Option<MarkRow>,
+    pub reader: Option<ReaderRow>,
+    pub hidden: Option<HiddenRow>,
+    pub change: Option<ChangeRow>,
+    pub deletion: Option<DeletionRow>,
 }
 
 /// An entry as the store has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoredEntry {
     pub entry: Entry,
     pub position: Position,
@@ -239,20 +169,41 @@ pub struct StoredEntry {
 }
 
 /// What somebody is told of one record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Told {
     /// Everybody in `to` gets the entry; its origin takes it as the acknowledgement.
     Entry { to: Vec<UserId>, entry: Entry },
     /// Only the origin: the message had been decided before, or is refused.
     Outcome { key: IdKey, outcome: Outcome },
-    /// The reader's devices (and the origin) learn where the reader stands now.
-    Standing { reader: UserId },
+    /// The reader's devices (and the origin) learn where the reader stands now, if `standing` says so; the
+    /// authors of what was reached learn how far the reader got.
+    Moved {
+        reader: UserId,
+        standing: Standing,
+        receipt: Option<(Vec<UserId>, Receipt)>,
+    },
+    /// The reader's devices learn what was hidden, and where the reader stands now.
+    Hid {
+        reader: UserId,
+        hidden: Option<Hidden>,
+    },
+    /// The user's devices learn that the user's settings have changed.
+    Settings { user: UserId, version: u64 },
     /// Only the origin: nothing that anybody has to learn.
     Nothing,
 }
 
+/// Who is told where a reader stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// All devices of the reader.
+    Devices,
+    /// Whoever waits for it.
+    Origin,
+}
+
 /// What became of one record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Applied {
     pub rows: Rows,
     pub told: Told,
@@ -269,6 +220,11 @@ pub struct Head {
     pub applied_time_unix_ms: i64,
     /// The broker's time of the last entry, for the order of lists.
     pub last_time_unix_ms: i64,
+    /// The last entry that a list shows: no change of a message.
+    pub last_shown_number: u64,
+    /// Changes of messages, and how many of them are deletions: 0 saves reading them.
+    pub changes_total: u64,
+    pub deletions_total: u64,
 }
 
 /// A conversation as its owner has it in memory.
@@ -282,12 +238,45 @@ pub struct Conversation {
     pub membership_version: u64,
     pub applied_time_unix_ms: i64,
     pub last_time_unix_ms: i64,
-    /// Who is in, and the number of the entry by which they came.
-    pub members: BTreeMap<UserId, u64>,
-    /// Current read marks, of readers that were asked for.
-    marks: HashMap<UserId, u64>,
+    pub last_shown_number: u64,
+    pub changes_total: u64,
+    pub deletions_total: u64,
+    pub members: BTreeMap<UserId, Member>,
+    /// Who blocks the other one of a one-to-one.
+    blockers: BTreeSet<UserId>,
+    /// Readers that were asked for.
+    readers: HashMap<UserId, Reader>,
+    /// Messages from before memory that were asked for, as of this state; `None`: no message.
+    targets: HashMap<u64, Option<Target>>,
+    /// What was deleted and may not be in the store yet.
+    new_deletions: BTreeSet<u64>,
     ids: RememberedIds,
-    standings: Standings,
+    recent: RecentEntries,
+}
+
+/// What the store has of a message that is to be changed, from before or after any position.
+#[derive(Debug, Clone, Default)]
+pub struct StoredTarget {
+    pub entry: Option<StoredEntry>,
+    /// Where it was changed, and whether that was a deletion.
+    pub changes: Vec<(Position, IsDeletion)>,
+}
+
+/// Whether a change took the message away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsDeletion {
+    Yes,
+    No,
+}
+
+/// What an entry is to lists and counts.
+enum Weight {
+    /// A message: counts as unread for all but who wrote it.
+    Countable(UserId),
+    /// Stands in lists.
+    Shown,
+    /// A change of something that was there.
+    Silent,
 }
 
 impl Conversation {
@@ -302,11 +291,17 @@ impl Conversation {
             membership_version: 0,
             applied_time_unix_ms: 0,
             last_time_unix_ms: 0,
+            last_shown_number: 0,
+            changes_total: 0,
+            deletions_total: 0,
             members: BTreeMap::new(),
-            marks: HashMap::new(),
+            blockers: BTreeSet::new(),
+            readers: HashMap::new(),
+            targets: HashMap::new(),
+            new_deletions: BTreeSet::new(),
             // Every id of a conversation that begins now will be met here.
             ids: RememberedIds::since(0),
-            standings: Standings::default(),
+            recent: RecentEntries::default(),
         }
     }
 
@@ -316,24 +311,51 @@ impl Conversation {
     pub fn as_of(id: ConversationId, head: Head, mut members: Vec<MemberRow>) -> Self {
         members.retain(|row| row.position <= head.position);
         members.sort_by_key(|row| row.position);
-        let mut present = BTreeMap::new();
-        for row in members {
-            if row.joined {
-                present.insert(row.user, row.number);
-            } else {
-                present.remove(&row.user);
-            }
-        }
-        Self {
+        let mut state = Self {
             position: Some(head.position),
             last_number: head.last_number,
             countable_total: head.countable_total,
             membership_version: head.membership_version,
             applied_time_unix_ms: head.applied_time_unix_ms,
             last_time_unix_ms: head.last_time_unix_ms,
-            members: present,
+            last_shown_number: head.last_shown_number,
+            changes_total: head.changes_total,
+            deletions_total: head.deletions_total,
             ids: RememberedIds::since(head.applied_time_unix_ms.max(0) as u64),
+            recent: RecentEntries::after(head.last_number),
             ..Self::unknown(id)
+        };
+        for row in members {
+            state.take_in(&row);
+        }
+        state
+    }
+
+    fn take_in(&mut self, row: &MemberRow) {
+        match row.event {
+            MemberEvent::Joined(role) => {
+                self.members.insert(row.user, Member::new(row.number, role));
+            }
+            MemberEvent::Left => {
+                self.members.remove(&row.user);
+            }
+            MemberEvent::RoleChanged(role) => {
+                if let Some(member) = self.members.get_mut(&row.user) {
+                    member.role = role;
+                }
+            }
+            MemberEvent::HistoryOpened(from) => {
+                if let Some(member) = self.members.get_mut(&row.user) {
+                    member.sees_from = member.sees_from.min(from);
+                }
+            }
+            MemberEvent::Blocked => {
+                self.blockers.insert(row.user);
+            }
+            MemberEvent::Unblocked => {
+                self.blockers.remove(&row.user);
+            }
+            MemberEvent::OfConversation => {}
         }
     }
 
@@ -347,6 +369,9 @@ impl Conversation {
             position,
             applied_time_unix_ms: self.applied_time_unix_ms,
             last_time_unix_ms: self.last_time_unix_ms,
+            last_shown_number: self.last_shown_number,
+            changes_total: self.changes_total,
+            deletions_total: self.deletions_total,
         })
     }
 
@@ -356,10 +381,14 @@ impl Conversation {
         self.position.is_some_and(|applied| applied >= position)
     }
 
-    /// Lets go of what is too old to keep. Only before a batch: [`Self::must_look_up`] must stay true
-    /// until the batch is applied.
+    /// Lets go of what is too old to keep. Only before a batch, when the one before it is stored:
+    /// [`Self::must_look_up`] and [`Self::must_fetch_target`] must stay true until the batch is applied.
     pub fn forget_oldest(&mut self) {
         self.ids.forget_oldest();
+        self.new_deletions.clear();
+        if self.targets.len() > REMEMBERED_TARGETS {
+            self.targets.clear();
+        }
     }
 
     /// The key under which the store may know this message from a time before this state was loaded;
@@ -368,30 +397,67 @@ impl Conversation {
     pub fn must_look_up(&self, submission: &Submission) -> Option<IdKey> {
         let key = submission.key();
         let in_memory =
-            self.ids.entries.contains_key(&key) || self.ids.covers(submission.client_message_id);
+            self.ids.get(&key).is_some() || self.ids.covers(submission.client_message_id);
         (!in_memory).then_some(key)
     }
 
-    /// Whether the reader's mark has to be fetched before [`Self::read`].
+    /// Whether the message with this number has to be fetched before it is changed.
     #[must_use]
-    pub fn knows_mark_of(&self, reader: UserId) -> bool {
-        self.marks.contains_key(&reader)
+    pub fn must_fetch_target(&self, number: u64) -> bool {
+        (1..=self.last_number).contains(&number)
+            && !self.recent.keeps_through_a_batch(number)
+            && !self.targets.contains_key(&number)
     }
 
-    /// The reader's mark as of this state, from the store's rows (any order): rows from beyond it are
-    /// not read.
-    pub fn learn_mark(&mut self, reader: UserId, rows: &[MarkRow]) {
-        let number = rows
+    /// A message as of this state, from the store's rows: rows from beyond it are not read.
+    pub fn learn_target(&mut self, number: u64, stored: &StoredTarget) {
+        let entry = stored
+            .entry
+            .as_ref()
+            .filter(|stored| self.has_applied(stored.position));
+        let target = entry
+            .and_then(|stored| stored.countable_sender)
+            .map(|author| {
+                let changes = stored
+                    .changes
+                    .iter()
+                    .filter(|(position, _)| self.has_applied(*position));
+                Target {
+                    author,
+                    is_deleted: changes.clone().any(|(_, is)| *is == IsDeletion::Yes),
+                    changes: u32::try_from(changes.count()).unwrap_or(u32::MAX),
+                }
+            });
+        self.targets.entry(number).or_insert(target);
+    }
+
+    /// Whether the reader has to be fetched before [`Self::mark`], [`Self::mark_unread`] and [`Self::hide`].
+    #[must_use]
+    pub fn knows_reader(&self, reader: UserId) -> bool {
+        self.readers.contains_key(&reader)
+    }
+
+    /// The reader as of this state, from the store's rows (any order): rows from beyond it are not read.
+    pub fn learn_reader(&mut self, reader: UserId, rows: &[ReaderRow], hidden: &[HiddenRow]) {
+        let marks = rows
+            .iter()
+            .filter(|row| self.has_applied(row.position))
+            .max_by_key(|row| row.position)
+            .map(|row| row.marks)
+            .unwrap_or_default();
+        let hidden = hidden
             .iter()
             .filter(|row| self.has_applied(row.position))
             .map(|row| row.number)
-            .max()
-            .unwrap_or(0);
-        self.marks.entry(reader).or_insert(number);
+            .collect();
+        self.readers
+            .entry(reader)
+            .or_insert(Reader { marks, hidden });
     }
 
-    /// Applies a message. `found` is what the store has under its client message id, if it was looked up.
-    pub fn send(
+    /// Applies a message or a change of one. `found` is what the store has under its client message id, if
+    /// that was looked up. The message that is changed must be known ([`Self::must_fetch_target`]).
+    pub fn submit(
         &mut self,
         position: Position,
         time_unix_ms: i64,
@@ -404,7 +470,6 @@ impl Conversation {
         // first seen at a smaller position was there before it.
         let first = self
             .ids
-            .entries
             .get(&key)
             .or(found)
             .filter(|first| first.position < position)
@@ -431,18 +496,12 @@ impl Conversation {
         if made.saturating_add(CLIENT_MESSAGE_ID_MAX_AGE_MS) < now {
             return Applied::outcome(key, Outcome::Refused(RefusalCode::Expired));
         }
-        let refusal = if !self.members.contains_key(&submission.sender) {
-            Some(RefusalCode::NotAMember)
-        } else if submission.reply_to_number > self.last_number {
-            Some(RefusalCode::ReplyToInvalid)
-        } else {
-            None
-        };
-        if let Some(refusal) = refusal {
+        if let Some(refusal) = self.refusal(&submission) {
+            let outcome = Outcome::Refused(refusal);
             let first = FirstSeen {
                 position,
                 digest,
-                outcome: Outcome::Refused(refusal),
+                outcome: outcome.clone(),
             };
             self.ids.remember(key, first.clone(), time_unix_ms);
             return Applied {
@@ -450,56 +509,172 @@ impl Conversation {
                     first_seen: Some((key, first)),
                     ..Rows::default()
                 },
-                told: Told::Outcome {
-                    key,
-                    outcome: Outcome::Refused(refusal),
-                },
+                told: Told::Outcome { key, outcome },
             };
         }
 
-        let sender = submission.sender;
-        let message_id = submission.message_id;
-        let entry = self.number(
-            time_unix_ms,
-            sender,
-            Some(sender),
-            entry::Change::Message(Message {
-                message_id: message_id.to_string(),
-                client_message_id: submission.client_message_id.to_string(),
-                text: submission.text,
-                attachment_ids: submission
-                    .attachments
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
-                reply_to_number: submission.reply_to_number,
-            }),
-        );
+        let id = submission.id;
+        let (entry, rows) = self.append(position, time_unix_ms, submission);
         let first = FirstSeen {
             position,
             digest,
             outcome: Outcome::Accepted {
                 number: entry.number,
-                message_id,
+                message_id: id,
                 time_unix_ms,
             },
         };
         self.ids.remember(key, first.clone(), time_unix_ms);
         Applied {
             rows: Rows {
-                entry: Some(StoredEntry {
-                    entry: entry.clone(),
-                    position,
-                    countable_sender: Some(sender),
-                }),
                 first_seen: Some((key, first)),
-                ..Rows::default()
+                ..rows
             },
             told: Told::Entry {
                 to: self.members.keys().copied().collect(),
                 entry,
             },
         }
+    }
+
+    /// Why the log refuses it, from what the log itself says.
+    fn refusal(&self, submission: &Submission) -> Option<RefusalCode> {
+        let Some(member) = self.members.get(&submission.sender) else {
+            return Some(RefusalCode::NotAMember);
+        };
+        let is_deletion = matches!(
+            submission.content,
+            Content::Change {
+                change: MessageChange::Delete,
+                ..
+            }
+        );
+        if !self.blockers.is_empty() && !is_deletion {
+            return Some(RefusalCode::NotAllowed);
+        }
+        let (target, change) = match &submission.content {
+            Content::Message {
+                reply_to_number, ..
+            } => {
+                return (*reply_to_number > self.last_number)
+                    .then_some(RefusalCode::ReplyToInvalid);
+            }
+            Content::Change { target, change } => (*target, change),
+        };
+        let Some(message) = self.target(target) else {
+            return Some(RefusalCode::TargetUnknown);
+        };
+        let is_author = message.author == submission.sender;
+        if !is_author && target < member.sees_from {
+            return Some(RefusalCode::TargetUnknown);
+        }
+        if message.is_deleted {
+            return Some(RefusalCode::TargetDeleted);
+        }
+        match change {
+            MessageChange::Delete => {
+                (!is_author && member.role < Role::Admin).then_some(RefusalCode::NotTheAuthor)
+            }
+            MessageChange::Edit { .. } if !is_author => Some(RefusalCode::NotTheAuthor),
+            _ => (message.changes >= MAX_CHANGES).then_some(RefusalCode::TooManyChanges),
+        }
+    }
+
+    fn target(&self, number: u64) -> Option<Target> {
+        match self.recent.get(number) {
+            Some(Recent::Message(message)) => Some(message),
+            Some(Recent::Other) => None,
+            None => self.targets.get(&number).copied().flatten(),
+        }
+    }
+
+    /// Numbers what was not refused.
+    fn append(
+        &mut self,
+        position: Position,
+        time_unix_ms: i64,
+        submission: Submission,
+    ) -> (Entry, Rows) {
+        let sender = submission.sender;
+        let client_message_id = submission.client_message_id.to_string();
+        let (target, change) = match submission.content {
+            Content::Message {
+                text,
+                attachments,
+                reply_to_number,
+            } => {
+                let entry = self.number(
+                    time_unix_ms,
+                    sender,
+                    Weight::Countable(sender),
+                    entry::Change::Message(Message {
+                        message_id: submission.id.to_string(),
+                        client_message_id,
+                        text,
+                        attachment_ids: attachments.iter().map(ToString::to_string).collect(),
+                        reply_to_number,
+                        ..Message::default()
+                    }),
+                );
+                let rows = Rows::of_entry(&entry, position, Some(sender));
+                return (entry, rows);
+            }
+            Content::Change { target, change } => (target, change),
+        };
+        let is_deletion = change == MessageChange::Delete;
+        let change_id = submission.id.to_string();
+        let reacted = |reaction| {
+            entry::Change::Reacted(Reacted {
+                client_message_id: client_message_id.clone(),
+                number: target,
+                change_id: change_id.clone(),
+                reaction: Some(reaction),
+            })
+        };
+        let change = match change {
+            MessageChange::Edit { text } => entry::Change::Edited(Edited {
+                client_message_id,
+                number: target,
+                text,
+                change_id,
+            }),
+            MessageChange::Delete => entry::Change::Deleted(Deleted {
+                client_message_id,
+                number: target,
+                author_id: self
+                    .target(target)
+                    .map(|message| message.author.to_string())
+                    .unwrap_or_default(),
+                change_id,
+            }),
+            MessageChange::AddReaction(emoji) => reacted(reacted::Reaction::Added(emoji)),
+            MessageChange::RemoveReaction(emoji) => reacted(reacted::Reaction::Removed(emoji)),
+        };
+        let changed = match self.recent.message_mut(target) {
+            Some(message) => Some(message),
+            None => self.targets.get_mut(&target).and_then(Option::as_mut),
+        };
+        if let Some(message) = changed {
+            message.changes += 1;
+            message.is_deleted |= is_deletion;
+        }
+        self.changes_total += 1;
+        if is_deletion {
+            self.deletions_total += 1;
+            self.new_deletions.insert(target);
+            self.recent.forget_all();
+        }
+        let entry = self.number(time_unix_ms, sender, Weight::Silent, change);
+        let rows = Rows {
+            change: Some(ChangeRow {
+                target,
+                entry: entry.clone(),
+                position,
+            }),
+            deletion: is_deletion.then_some(DeletionRow { target, position }),
+            ..Rows::of_entry(&entry, position, None)
+        };
+        (entry, rows)
     }
 
     /// Applies a change of membership. A version that was passed changes nothing.
@@ -514,80 +689,253 @@ impl Conversation {
             return Applied::nothing();
         }
         self.membership_version = membership.version;
-        let (change, joined, left) = match &membership.change {
-            MembershipEvent::Created(users) => {
-                let mut users: Vec<UserId> = users
+        let row = |user: UserId, event: MemberEvent| MemberRow {
+            user,
+            position,
+            number: 0,
+            event,
+        };
+        // What an entry says, and what of it is kept of whom.
+        let (change, mut rows) = match &membership.change {
+            MembershipEvent::Created { members, owner } => {
+                let users: BTreeSet<UserId> = members
                     .iter()
                     .filter(|user| !self.members.contains_key(user))
                     .copied()
                     .collect();
-                users.sort_unstable();
-                users.dedup();
+                let role = |user| match owner {
+                    Some(owner) if *owner == user => Role::Owner,
+                    _ => Role::Member,
+                };
                 let change = entry::Change::Created(Created {
                     member_ids: users.iter().map(ToString::to_string).collect(),
                 });
-                (change, users, None)
+                let rows = users
+                    .into_iter()
+                    .map(|user| row(user, MemberEvent::Joined(role(user))))
+                    .collect();
+                (change, rows)
             }
-            MembershipEvent::Joined(user) if self.members.contains_key(user) => {
+            MembershipEvent::Joined(user, _) if self.members.contains_key(user) => {
                 return Applied::nothing();
             }
-            MembershipEvent::Joined(user) => (
+            MembershipEvent::Joined(user, role) => (
                 entry::Change::Joined(Joined {
                     user_id: user.to_string(),
                 }),
-                vec![*user],
-                None,
+                vec![row(*user, MemberEvent::Joined(*role))],
             ),
-            MembershipEvent::Left(user) if !self.members.contains_key(user) => {
+            MembershipEvent::Left(user)
+            | MembershipEvent::RoleChanged(user, _)
+            | MembershipEvent::HistoryOpened { user, .. }
+                if !self.members.contains_key(user) =>
+            {
                 return Applied::nothing();
             }
             MembershipEvent::Left(user) => (
                 entry::Change::Left(Left {
                     user_id: user.to_string(),
                 }),
-                Vec::new(),
-                Some(*user),
+                vec![row(*user, MemberEvent::Left)],
             ),
+            MembershipEvent::RoleChanged(user, role) => (
+                entry::Change::RoleChanged(RoleChanged {
+                    user_id: user.to_string(),
+                    role: role.as_str().to_owned(),
+                }),
+                vec![row(*user, MemberEvent::RoleChanged(*role))],
+            ),
+            MembershipEvent::HistoryOpened { user, from_number } => {
+                let from_number = (*from_number).max(1);
+                (
+                    entry::Change::HistoryOpened(HistoryOpened {
+                        user_id: user.to_string(),
+                        from_number,
+                    }),
+                    vec![row(*user, MemberEvent::HistoryOpened(from_number))],
+                )
+            }
+            MembershipEvent::Renamed(name) => (
+                entry::Change::Renamed(Renamed { name: name.clone() }),
+                vec![row(membership.actor, MemberEvent::OfConversation)],
+            ),
+            MembershipEvent::PictureChanged(picture) => (
+                entry::Change::PictureChanged(PictureChanged {
+                    picture: picture.clone(),
+                }),
+                vec![row(membership.actor, MemberEvent::OfConversation)],
+            ),
+            MembershipEvent::Blocked(user) => {
+                return self.note_silently(row(*user, MemberEvent::Blocked));
+            }
+            MembershipEvent::Unblocked(user) => {
+                return self.note_silently(row(*user, MemberEvent::Unblocked));
+            }
+            MembershipEvent::SettingsChanged { user, version } => {
+                return Applied {
+                    rows: Rows::default(),
+                    told: Told::Settings {
+                        user: *user,
+                        version: *version,
+                    },
+                };
+            }
         };
-        let entry = self.number(time_unix_ms, membership.actor, None, change);
-        let row = |user: &UserId, joined: bool| MemberRow {
-            user: *user,
-            position,
-            number: entry.number,
-            joined,
-        };
-        let rows: Vec<MemberRow> = joined
-            .iter()
-            .map(|user| row(user, true))
-            .chain(left.iter().map(|user| row(user, false)))
-            .collect();
-        for user in joined {
-            self.members.insert(user, entry.number);
-            self.standings.forget(user);
+        let entry = self.number(time_unix_ms, membership.actor, Weight::Shown, change);
+        // Who comes is told of it, and who leaves still sees that they left.
+        let mut to: BTreeSet<UserId> = self.members.keys().copied().collect();
+        for row in &mut rows {
+            row.number = entry.number;
+            self.take_in(row);
+            self.recent.forget(row.user);
         }
-        // Who leaves still sees that they left.
-        let to = self.members.keys().copied().collect();
-        if let Some(user) = left {
-            self.members.remove(&user);
-            self.standings.forget(user);
-        }
+        to.extend(self.members.keys());
         Applied {
             rows: Rows {
-                entry: Some(StoredEntry {
-                    entry: entry.clone(),
-                    position,
-                    countable_sender: None,
-                }),
                 members: rows,
-                ..Rows::default()
+                ..Rows::of_entry(&entry, position, None)
             },
-            told: Told::Entry { to, entry },
+            told: Told::Entry {
+                to: to.into_iter().collect(),
+                entry,
+            },
         }
     }
 
-    /// Moves a read mark up; never beyond the head, never down. The mark must be known
-    /// ([`Self::learn_mark`]).
-    pub fn read(
+    /// Keeps what nobody is told.
+    fn note_silently(&mut self, row: MemberRow) -> Applied {
+        self.take_in(&row);
+        Applied {
+            rows: Rows {
+                members: vec![row],
+                ..Rows::default()
+            },
+            told: Told::Nothing,
+        }
+    }
+
+    /// Moves a reader's marks up; never beyond the head, never down. The reader must be known
+    /// ([`Self::learn_reader`]).
+    pub fn mark(
+        &mut self,
+        position: Position,
+        time_unix_ms: i64,
+        reader: UserId,
+        read: u64,
+        delivered: u64,
+    ) -> Applied {
+        self.advance(position, time_unix_ms);
+        let last = self.last_number;
+        let Some(marks) = self.marks_of_member(reader) else {
+            return Applied::nothing();
+        };
+        let before = *marks;
+        marks.read = marks.read.max(read.min(last));
+        marks.delivered = marks.delivered.max(delivered.min(last)).max(marks.read);
+        // Who reads to where they were takes their own mark off; what was read before it doesn't.
+        if read > 0 && read.min(last) >= before.read {
+            marks.is_marked_unread = false;
+        }
+        let moved = *marks != before;
+        marks.version += u64::from(moved);
+        let after = *marks;
+        if after.read != before.read {
+            self.recent.forget(reader);
+        }
+        let receipt = (moved && self.members.len() <= RECEIPTS_UP_TO_MEMBERS).then(|| {
+            let begin = if after.read > before.read {
+                before.read
+            } else {
+                before.delivered
+            };
+            let end = if after.delivered > before.delivered {
+                after.delivered
+            } else {
+                after.read
+            };
+            let mut authors = self.recent.authors(begin, end);
+            authors.retain(|author| *author != reader && self.members.contains_key(author));
+            (authors, self.receipt(reader, after, time_unix_ms))
+        });
+        Applied {
+            rows: Rows {
+                reader: moved.then_some(ReaderRow {
+                    reader,
+                    position,
+                    time_unix_ms,
+                    marks: after,
+                }),
+                ..Rows::default()
+            },
+            told: Told::Moved {
+                reader,
+                standing: if read > 0 {
+                    Standing::Devices
+                } else {
+                    Standing::Origin
+                },
+                receipt: receipt.filter(|(authors, _)| !authors.is_empty()),
+            },
+        }
+    }
+
+    /// What everybody else may be told again of a reader's marks.
+    #[must_use]
+    pub fn receipt_again(&self, reader: UserId) -> Option<(Vec<UserId>, Receipt)> {
+        let marks = self.readers.get(&reader)?.marks;
+        if self.members.len() > RECEIPTS_UP_TO_MEMBERS || !self.members.contains_key(&reader) {
+            return None;
+        }
+        let others = self.members.keys().filter(|user| **user != reader);
+        let receipt = self.receipt(reader, marks, self.applied_time_unix_ms);
+        Some((others.copied().collect(), receipt))
+    }
+
+    fn receipt(&self, reader: UserId, marks: Marks, time_unix_ms: i64) -> Receipt {
+        Receipt {
+            conversation_id: self.id.to_string(),
+            user_id: reader.to_string(),
+            delivered_number: marks.delivered,
+            read_number: marks.read,
+            time_unix_ms,
+        }
+    }
+
+    /// Marks the conversation as unread for one reader, who must be known.
+    pub fn mark_unread(
+        &mut self,
+        position: Position,
+        time_unix_ms: i64,
+        reader: UserId,
+    ) -> Applied {
+        self.advance(position, time_unix_ms);
+        let Some(marks) = self.marks_of_member(reader) else {
+            return Applied::nothing();
+        };
+        let moved = !std::mem::replace(&mut marks.is_marked_unread, true);
+        marks.version += u64::from(moved);
+        let marks = *marks;
+        Applied {
+            rows: Rows {
+                reader: moved.then_some(ReaderRow {
+                    reader,
+                    position,
+                    time_unix_ms,
+                    marks,
+                }),
+                ..Rows::default()
+            },
+            told: Told::Moved {
+                reader,
+                standing: Standing::Devices,
+                receipt: None,
+            },
+        }
+    }
+
+    /// Hides an entry from one reader, who must be known. What isn't there, is hidden already or is one too
+    /// many changes nothing.
+    pub fn hide(
         &mut self,
         position: Position,
         time_unix_ms: i64,
@@ -598,27 +946,66 @@ impl Conversation {
         if !self.members.contains_key(&reader) {
             return Applied::nothing();
         }
-        let number = number.min(self.last_number);
-        let current = self.marks.entry(reader).or_insert(0);
-        let mark = (number > *current).then(|| {
-            *current = number;
-            MarkRow {
-                reader,
-                number,
-                position,
-                time_unix_ms,
-            }
-        });
-        if mark.is_some() {
-            self.standings.forget(reader);
+        let can_hide = (1..=self.last_number).contains(&number);
+        let known = self.readers.entry(reader).or_default();
+        if !can_hide || known.hidden.len() >= MAX_HIDDEN || !known.hidden.insert(number) {
+            return Applied {
+                rows: Rows::default(),
+                told: Told::Hid {
+                    reader,
+                    hidden: None,
+                },
+            };
         }
+        known.marks.hidden_count += 1;
+        known.marks.version += 1;
+        let marks = known.marks;
+        self.recent.forget(reader);
         Applied {
             rows: Rows {
-                mark,
+                reader: Some(ReaderRow {
+                    reader,
+                    position,
+                    time_unix_ms,
+                    marks,
+                }),
+                hidden: Some(HiddenRow {
+                    reader,
+                    number,
+                    count: marks.hidden_count,
+                    position,
+                }),
                 ..Rows::default()
             },
-            told: Told::Standing { reader },
+            told: Told::Hid {
+                reader,
+                hidden: Some(self.hidden(number, marks.hidden_count)),
+            },
         }
+    }
+
+    /// What a reader's devices may be told again of an entry that the reader hid.
+    #[must_use]
+    pub fn hidden_again(&self, reader: UserId, number: u64) -> Option<Hidden> {
+        let known = self.readers.get(&reader)?;
+        known
+            .hidden
+            .contains(&number)
+            .then(|| self.hidden(number, known.marks.hidden_count))
+    }
+
+    fn hidden(&self, number: u64, hidden_count: u64) -> Hidden {
+        Hidden {
+            conversation_id: self.id.to_string(),
+            number,
+            hidden_count,
+        }
+    }
+
+    fn marks_of_member(&mut self, reader: UserId) -> Option<&mut Marks> {
+        self.members
+            .contains_key(&reader)
+            .then(|| &mut self.readers.entry(reader).or_default().marks)
     }
 
     /// Goes past a record that was set aside.
@@ -626,38 +1013,54 @@ impl Conversation {
         self.advance(position, time_unix_ms);
     }
 
-    /// From where on the member's unread messages count: the mark, or the entry by which they came.
+    /// The member's marks, and from where on their unread messages count: the mark, or the entry by which
+    /// they came.
     #[must_use]
-    pub fn counts_from(&self, reader: UserId) -> Option<(u64, u64)> {
-        let joined = *self.members.get(&reader)?;
-        let mark = self.marks.get(&reader).copied().unwrap_or(0);
-        Some((mark, mark.max(joined)))
+    pub fn counts_from(&self, reader: UserId) -> Option<(Marks, u64)> {
+        let joined = self.members.get(&reader)?.joined;
+        let marks = self
+            .readers
+            .get(&reader)
+            .map(|reader| reader.marks)
+            .unwrap_or_default();
+        Some((marks, marks.read.max(joined)))
     }
 
-    /// The reader's unread count: countable messages above `from` by others. `Err` holds the number up
-    /// to which the store has to count first.
+    /// The reader's unread count: countable messages above `from` by others that are neither deleted nor
+    /// hidden. `Err` holds the number up to which the store has to count first.
     ///
     /// # Errors
     /// The last number that memory doesn't cover; pass the count to [`Self::learn_unread`].
     pub fn unread_in_memory(&mut self, reader: UserId, from: u64) -> Result<u64, u64> {
-        if let Some(unread) = self.standings.known(reader, self.countable_total) {
+        if let Some(unread) = self.recent.known(reader, self.countable_total) {
             return Ok(unread);
         }
-        let before_memory = self
-            .standings
-            .recent
-            .front()
-            .map_or(self.last_number, |(oldest, _)| oldest - 1);
+        let before_memory = self.recent.before_memory();
         if from < before_memory {
             return Err(before_memory);
         }
         Ok(self.learn_unread(reader, from, 0))
     }
 
+    /// Numbers that the store must not count for the reader, besides what it knows to be deleted as of this
+    /// state.
+    #[must_use]
+    pub fn not_counted(&self, reader: UserId) -> BTreeSet<u64> {
+        let mut numbers = self.new_deletions.clone();
+        if let Some(reader) = self.readers.get(&reader) {
+            numbers.extend(&reader.hidden);
+        }
+        numbers
+    }
+
     /// Completes what the store counted up to where memory begins, keeps it and returns it.
     pub fn learn_unread(&mut self, reader: UserId, from: u64, in_store: u64) -> u64 {
-        let unread = in_store + self.standings.recent_by_others(reader, from);
-        self.standings.learn(reader, unread, self.countable_total);
+        let hidden = self.readers.get(&reader).map(|reader| &reader.hidden);
+        let in_memory = self.recent.by_others(reader, from, |number| {
+            hidden.is_some_and(|hidden| hidden.contains(&number))
+        });
+        let unread = in_store + in_memory;
+        self.recent.learn(reader, unread, self.countable_total);
         unread
     }
 
@@ -670,17 +1073,29 @@ impl Conversation {
         &mut self,
         time_unix_ms: i64,
         actor: UserId,
-        countable_sender: Option<UserId>,
+        weight: Weight,
         change: entry::Change,
     ) -> Entry {
         // Gapless: a reader counts what it missed by subtraction.
         self.last_number += 1;
-        self.last_time_unix_ms = time_unix_ms;
-        if let Some(sender) = countable_sender {
-            self.countable_total += 1;
-            self.standings.sent(sender);
+        match weight {
+            Weight::Silent => {}
+            Weight::Shown | Weight::Countable(_) => {
+                self.last_time_unix_ms = time_unix_ms;
+                self.last_shown_number = self.last_number;
+            }
         }
-        self.standings.recent(self.last_number, countable_sender);
+        self.recent.push(match weight {
+            Weight::Countable(author) => {
+                self.countable_total += 1;
+                Recent::Message(Target {
+                    author,
+                    is_deleted: false,
+                    changes: 0,
+                })
+            }
+            Weight::Shown | Weight::Silent => Recent::Other,
+        });
         Entry {
             conversation_id: self.id.to_string(),
             number: self.last_number,
@@ -689,6 +1104,19 @@ impl Conversation {
             time_unix_ms,
             actor_id: actor.to_string(),
             change: Some(change),
+        }
+    }
+}
+
+impl Rows {
+    fn of_entry(entry: &Entry, position: Position, countable_sender: Option<UserId>) -> Self {
+        Self {
+            entry: Some(StoredEntry {
+                entry: entry.clone(),
+                position,
+                countable_sender,
+            }),
+            ..Self::default()
         }
     }
 }
@@ -706,109 +1134,5 @@ impl Applied {
             rows: Rows::default(),
             told: Told::Outcome { key, outcome },
         }
-    }
-}
-
-/// The client message ids that were met since some time of the log, so that most records need no read.
-///
-/// An id is accepted only if its own time isn't far ahead of its first record's. So an id whose time is
-/// well after `since_unix_ms` was first met after it, and if it isn't here, it wasn't met at all.
-#[derive(Debug, Clone)]
-struct RememberedIds {
-    since_unix_ms: u64,
-    entries: HashMap<IdKey, FirstSeen>,
-    in_order: VecDeque<(IdKey, i64)>,
-}
-
-impl RememberedIds {
-    fn since(unix_ms: u64) -> Self {
-        Self {
-            since_unix_ms: unix_ms,
-            entries: HashMap::new(),
-            in_order: VecDeque::new(),
-        }
-    }
-
-    fn covers(&self, id: ClientMessageId) -> bool {
-        self.since_unix_ms == 0 || id.unix_ms() > self.since_unix_ms.saturating_add(ID_LEAD_MS)
-    }
-
-    fn remember(&mut self, key: IdKey, first: FirstSeen, time_unix_ms: i64) {
-        if self.entries.insert(key, first).is_some() {
-            return;
-        }
-        self.in_order.push_back((key, time_unix_ms));
-    }
-
-    fn forget_oldest(&mut self) {
-        while self.in_order.len() > REMEMBERED_IDS
-            && let Some((oldest, time)) = self.in_order.pop_front()
-        {
-            self.entries.remove(&oldest);
-            self.since_unix_ms = self.since_unix_ms.max(time.max(1) as u64);
-        }
-    }
-}
-
-/// Unread counts that memory can derive. Each is a difference of totals, so that nothing has to be
-/// incremented for a member who doesn't ask.
-#[derive(Debug, Clone, Default)]
-struct Standings {
-    /// Number and countable sender of the latest entries, without a gap.
-    recent: VecDeque<(u64, Option<UserId>)>,
-    /// Countable messages by sender since this state was loaded.
-    sent: HashMap<UserId, u64>,
-    known: HashMap<UserId, Standing>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Standing {
-    unread: u64,
-    countable_total: u64,
-    sent: u64,
-}
-
-impl Standings {
-    fn sent(&mut self, sender: UserId) {
-        *self.sent.entry(sender).or_insert(0) += 1;
-    }
-
-    fn recent(&mut self, number: u64, countable_sender: Option<UserId>) {
-        self.recent.push_back((number, countable_sender));
-        if self.recent.len() > RECENT_ENTRIES {
-            self.recent.pop_front();
-        }
-    }
-
-    fn forget(&mut self, reader: UserId) {
-        self.known.remove(&reader);
-    }
-
-    fn learn(&mut self, reader: UserId, unread: u64, countable_total: u64) {
-        let sent = self.sent.get(&reader).copied().unwrap_or(0);
-        self.known.insert(
-            reader,
-            Standing {
-                unread,
-                countable_total,
-                sent,
-            },
-        );
-    }
-
-    fn known(&self, reader: UserId, countable_total: u64) -> Option<u64> {
-        let then = self.known.get(&reader)?;
-        let sent = self.sent.get(&reader).copied().unwrap_or(0);
-        let by_others = (countable_total - then.countable_total) - (sent - then.sent);
-        Some(then.unread + by_others)
-    }
-
-    fn recent_by_others(&self, reader: UserId, from: u64) -> u64 {
-        self.recent
-            .iter()
-            .rev()
-            .take_while(|(number, _)| *number > from)
-            .filter(|(_, sender)| sender.is_some_and(|sender| sender != reader))
-            .count() as u64
     }
 }

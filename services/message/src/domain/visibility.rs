@@ -1,6 +1,7 @@
 //! What a person may see of a conversation.
 
-use super::conversation::{MemberRow, Position};
+use super::Position;
+use super::membership::{MemberEvent, MemberRow};
 
 /// The stretches of numbers that a person was a member for, both ends seen: from the entry by which they
 /// came to the one by which they left.
@@ -8,6 +9,8 @@ use super::conversation::{MemberRow, Position};
 pub struct Visibility {
     /// Ascending; only the last may be open.
     stretches: Vec<(u64, Option<u64>)>,
+    /// The entry by which the person last came.
+    joined: u64,
 }
 
 impl Visibility {
@@ -17,14 +20,26 @@ impl Visibility {
         rows.retain(|row| row.position <= applied);
         rows.sort_by_key(|row| row.position);
         let mut stretches: Vec<(u64, Option<u64>)> = Vec::new();
+        let mut joined = 0;
         for row in rows {
-            if row.joined {
-                stretches.push((row.number, None));
-            } else if let Some(last) = stretches.last_mut() {
-                last.1 = Some(row.number);
+            match row.event {
+                MemberEvent::Joined(_) => {
+                    joined = row.number;
+                    stretches.push((row.number, None));
+                }
+                MemberEvent::Left => {
+                    if let Some(last) = stretches.last_mut() {
+                        last.1 = Some(row.number);
+                    }
+                }
+                MemberEvent::HistoryOpened(from) => open(&mut stretches, from),
+                MemberEvent::RoleChanged(_)
+                | MemberEvent::Blocked
+                | MemberEvent::Unblocked
+                | MemberEvent::OfConversation => {}
             }
         }
-        Self { stretches }
+        Self { stretches, joined }
     }
 
     /// Whether the person ever was a member.
@@ -37,7 +52,7 @@ impl Visibility {
     #[must_use]
     pub fn member_since(&self) -> Option<u64> {
         match self.stretches.last() {
-            Some((from, None)) => Some(*from),
+            Some((_, None)) => Some(self.joined),
             _ => None,
         }
     }
@@ -85,27 +100,45 @@ impl Visibility {
     }
 }
 
+/// Lets the last stretch begin at `from`; what it then covers is part of it.
+fn open(stretches: &mut Vec<(u64, Option<u64>)>, from: u64) {
+    let Some((mut begin, end)) = stretches.pop() else {
+        return;
+    };
+    begin = begin.min(from);
+    while let Some((earlier, Some(to))) = stretches.last().copied()
+        && to >= begin
+    {
+        begin = begin.min(earlier);
+        stretches.pop();
+    }
+    stretches.push((begin, end));
+}
+
 #[cfg(test)]
 mod tests {
     use ids::UserId;
 
     use super::*;
+    use crate::domain::Role;
 
-    fn rows(changes: &[(u64, bool)]) -> Vec<MemberRow> {
+    fn rows(changes: &[(u64, MemberEvent)]) -> Vec<MemberRow> {
         changes
             .iter()
-            .map(|(number, joined)| MemberRow {
+            .map(|(number, event)| MemberRow {
                 user: UserId::from_bytes([1; 16]),
                 position: Position {
                     epoch: 1,
                     offset: *number as i64,
                 },
                 number: *number,
-                joined: *joined,
+                event: *event,
             })
             .collect()
     }
 
+    const JOINED: MemberEvent = MemberEvent::Joined(Role::Member);
+    const LEFT: MemberEvent = MemberEvent::Left;
     const NOW: Position = Position {
         epoch: 1,
         offset: 1_000,
@@ -113,7 +146,7 @@ mod tests {
 
     #[test]
     fn coming_back_does_not_reveal_the_time_between() {
-        let seen = Visibility::of(rows(&[(3, true), (5, false), (9, true)]), NOW);
+        let seen = Visibility::of(rows(&[(3, JOINED), (5, LEFT), (9, JOINED)]), NOW);
         assert_eq!(seen.after(0, 11, 100), [3, 4, 5, 9, 10, 11]);
         assert_eq!(seen.before(10, 11, 3), [4, 5, 9]);
         assert!(!seen.contains(7));
@@ -122,7 +155,7 @@ mod tests {
 
     #[test]
     fn who_was_removed_keeps_what_they_saw() {
-        let seen = Visibility::of(rows(&[(1, true), (5, false)]), NOW);
+        let seen = Visibility::of(rows(&[(1, JOINED), (5, LEFT)]), NOW);
         assert_eq!(seen.after(0, 11, 100), [1, 2, 3, 4, 5]);
         assert_eq!(seen.member_since(), None);
         assert_eq!(seen.last_visible(11), 5);
@@ -131,13 +164,25 @@ mod tests {
     #[test]
     fn rows_from_beyond_the_head_are_not_read() {
         let seen = Visibility::of(
-            rows(&[(1, true), (5, false)]),
+            rows(&[(1, JOINED), (5, LEFT)]),
             Position {
                 epoch: 1,
                 offset: 4,
             },
         );
         assert_eq!(seen.member_since(), Some(1));
+    }
+
+    #[test]
+    fn an_opened_history_is_one_stretch_with_what_it_reaches() {
+        let opened = |from| MemberEvent::HistoryOpened(from);
+        let changes = [(3, JOINED), (5, LEFT), (9, JOINED), (10, opened(4))];
+        let seen = Visibility::of(rows(&changes), NOW);
+        assert_eq!(seen.after(0, 11, 100), [3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        let changes = [(3, JOINED), (5, LEFT), (9, JOINED), (10, opened(7))];
+        let seen = Visibility::of(rows(&changes), NOW);
+        assert_eq!(seen.after(0, 11, 100), [3, 4, 5, 7, 8, 9, 10, 11]);
+        assert_eq!(seen.member_since(), Some(9), "unread counts from there");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use events::{DELIVERIES_TOPIC, DeliveryBatch, Origin, delivery};
 use ids::BootId;
 use kafka::KafkaSettings;
 use proto::Message as _;
-use proto::socket::{Accepted, ConversationState, Refused, entry};
+use proto::socket::{Accepted, ConversationState, Refused};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
@@ -81,16 +81,22 @@ impl Waiters {
                 Some(delivery::Event::Accepted(accepted)) => Resolution::Accepted(accepted),
                 Some(delivery::Event::Refused(refused)) => Resolution::Refused(refused),
                 Some(delivery::Event::State(state)) => Resolution::Standing(state),
-                Some(delivery::Event::Entry(entry)) => match entry.change {
-                    Some(entry::Change::Message(message)) => Resolution::Accepted(Accepted {
-                        conversation_id: entry.conversation_id,
-                        client_message_id: message.client_message_id,
-                        message_id: message.message_id,
+                Some(delivery::Event::Entry(entry)) => {
+                    let Some((id, client_message_id)) = entry
+                        .change
+                        .as_ref()
+                        .and_then(|change| change.id().zip(change.client_message_id()))
+                    else {
+                        continue;
+                    };
+                    Resolution::Accepted(Accepted {
+                        client_message_id: client_message_id.to_owned(),
+                        message_id: id.to_owned(),
                         number: entry.number,
                         time_unix_ms: entry.time_unix_ms,
-                    }),
-                    _ => continue,
-                },
+                        conversation_id: entry.conversation_id,
+                    })
+                }
                 _ => continue,
             };
             if let Some((_, waiter)) = self.inner.waiting.remove(&origin.waiter) {

@@ -1,9 +1,15 @@
 use auth::person_from_metadata;
+use ids::UserId;
+use problem::{Kind, Problem};
 use proto::message::message_service_server::MessageService;
 use proto::message::{
-    GetStatesRequest, GetStatesResponse, ListEntriesRequest, ListEntriesResponse, MarkReadRequest,
-    MarkReadResponse, SendMessageRequest, SendMessageResponse, list_entries_request,
-    send_message_response,
+    ChangeMessageRequest, ChangeMessageResponse, GetReceiptsRequest, GetReceiptsResponse,
+    GetStatesRequest, GetStatesResponse, HideEntryRequest, HideEntryResponse, ListEntriesRequest,
+    ListEntriesResponse, ListHiddenRequest, ListHiddenResponse, ListMarksRequest,
+    ListMarksResponse, ListRevisionsRequest, ListRevisionsResponse, MarkDeliveredRequest,
+    MarkDeliveredResponse, MarkReadRequest, MarkReadResponse, MarkUnreadRequest,
+    MarkUnreadResponse, SendMessageRequest, SendMessageResponse, change_message_response,
+    list_entries_request, send_message_response,
 };
 use tonic::{Request, Response, Status};
 
@@ -92,5 +98,143 @@ impl MessageService for People {
         let ids = conversation_ids(&request.into_inner().conversation_ids, MAX_IDS)?;
         let states = self.0.history.states(person.user, ids).await?;
         Ok(Response::new(GetStatesResponse { states }))
+    }
+
+    async fn change_message(
+        &self,
+        request: Request<ChangeMessageRequest>,
+    ) -> Result<Response<ChangeMessageResponse>, Status> {
+        let person = person_from_metadata(&self.0.tokens, request.metadata()).await?;
+        let change = request.into_inner().change.unwrap_or_default();
+        let conversation = conversation_id(&change.conversation_id)?;
+        let outcome = match self
+            .0
+            .sending
+            .change(person.user, conversation, change)
+            .await?
+        {
+            Ok(accepted) => change_message_response::Outcome::Accepted(accepted),
+            Err(refused) => change_message_response::Outcome::Refused(refused),
+        };
+        Ok(Response::new(ChangeMessageResponse {
+            outcome: Some(outcome),
+        }))
+    }
+
+    async fn mark_delivered(
+        &self,
+        request: Request<MarkDeliveredRequest>,
+    ) -> Result<Response<MarkDeliveredResponse>, Status> {
+        let person = person_from_metadata(&self.0.tokens, request.metadata()).await?;
+        let request = request.into_inner();
+        let conversation = conversation_id(&request.conversation_id)?;
+        self.0
+            .sending
+            .mark_delivered(person.user, conversation, request.number)
+            .await?;
+        Ok(Response::new(MarkDeliveredResponse {}))
+    }
+
+    async fn mark_unread(
+        &self,
+        request: Request<MarkUnreadRequest>,
+    ) -> Result<Response<MarkUnreadResponse>, Status> {
+        let person = person_from_metadata(&self.0.tokens, request.metadata()).await?;
+        let conversation = conversation_id(&request.into_inner().conversation_id)?;
+        let state = self
+            .0
+            .sending
+            .mark_unread(person.user, conversation)
+            .await?;
+        Ok(Response::new(MarkUnreadResponse { state: Some(state) }))
+    }
+
+    async fn hide_entry(
+        &self,
+        request: Request<HideEntryRequest>,
+    ) -> Result<Response<HideEntryResponse>, Status> {
+        let person = person_from_metadata(&self.0.tokens, request.metadata()).await?;
+        let request = request.into_inner();
+        let conversation = conversation_id(&request.conversation_id)?;
+        let state = self
+            .0
+            .sending
+            .hide(person.user, conversation, request.number)
+            .await?;
+        Ok(Response::new(HideEntryResponse { state: Some(state) }))
+    }
+
+    async fn list_hidden(
+        &self,
+        request: Request<ListHiddenRequest>,
+    ) -> Result<Response<ListHiddenResponse>, Status> {
+        let person = person_from_metadata(&self.0.tokens, request.metadata()).await?;
+        let request = request.into_inner();
+        let conversation = conversation_id(&request.conversation_id)?;
+        let numbers = self
+            .0
+            .history
+            .hidden(person.user, conversation, request.after)
+            .await?;
+        Ok(Response::new(ListHiddenResponse { numbers }))
+    }
+
+    async fn get_receipts(
+        &self,
+        request: Request<GetReceiptsRequest>,
+    ) -> Result<Response<GetReceiptsResponse>, Status> {
+        let person = person_from_metadata(&self.0.tokens, request.metadata()).await?;
+        let request = request.into_inner();
+        let conversation = conversation_id(&request.conversation_id)?;
+        let after = match request.after_user_id.as_str() {
+            "" => None,
+            id => Some(UserId::parse(id).map_err(|_| {
+                Problem::new(
+                    Kind::InvalidInput,
+                    "user_id_invalid",
+                    "The user id is not a UUID.",
+                )
+            })?),
+        };
+        let (receipts, next) = self
+            .0
+            .history
+            .receipts(
+                person.user,
+                conversation,
+                request.number,
+                request.limit,
+                after,
+            )
+            .await?;
+        Ok(Response::new(GetReceiptsResponse {
+            receipts,
+            next_after_user_id: next.map(|user| user.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn list_marks(
+        &self,
+        request: Request<ListMarksRequest>,
+    ) -> Result<Response<ListMarksResponse>, Status> {
+        let person = person_from_metadata(&self.0.tokens, request.metadata()).await?;
+        let conversation = conversation_id(&request.into_inner().conversation_id)?;
+        let marks = self.0.history.marks(person.user, conversation).await?;
+        Ok(Response::new(ListMarksResponse { marks }))
+    }
+
+    async fn list_revisions(
+        &self,
+        request: Request<ListRevisionsRequest>,
+    ) -> Result<Response<ListRevisionsResponse>, Status> {
+        let person = person_from_metadata(&self.0.tokens, request.metadata()).await?;
+        let request = request.into_inner();
+        let conversation = conversation_id(&request.conversation_id)?;
+        let revisions = self
+            .0
+            .history
+            .revisions(person.user, conversation, request.number)
+            .await?;
+        Ok(Response::new(ListRevisionsResponse { revisions }))
     }
 }

@@ -1,5 +1,6 @@
 //! REST. A handler extracts, calls, maps.
 
+mod changes;
 mod entries;
 mod messages;
 mod read;
@@ -47,7 +48,15 @@ fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(messages::send))
         .routes(routes!(entries::list))
+        .routes(routes!(changes::change))
+        .routes(routes!(changes::revisions))
+        .routes(routes!(changes::hide))
+        .routes(routes!(changes::hidden))
         .routes(routes!(read::mark))
+        .routes(routes!(read::delivered))
+        .routes(routes!(read::unread))
+        .routes(routes!(read::marks))
+        .routes(routes!(read::receipts))
         .routes(routes!(states::get))
 }
 

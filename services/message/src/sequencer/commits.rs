@@ -87,7 +87,7 @@ impl Commits {
     ) -> Result<(), CommitError> {
         let began = tokio::time::Instant::now();
         self.store
-            .put_rows(all.iter().map(|decided| &decided.rows))
+            .put_rows(all.iter().flat_map(|decided| &decided.rows))
             .await?;
         let heads: Vec<_> = all.iter().flat_map(|decided| &decided.heads).collect();
         self.store.put_heads(&heads).await?;

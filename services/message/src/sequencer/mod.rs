@@ -5,12 +5,14 @@
 
 mod commits;
 pub mod owner;
+pub mod progress;
 pub mod routes;
 pub mod task;
 pub mod teller;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clock::Clock;
@@ -20,13 +22,14 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
-use rdkafka::{ClientContext, TopicPartitionList};
+use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::commits::Commits;
 use self::owner::{LogEnd, Owner, OwnerError, RawRecord};
+use self::progress::Progress;
 use self::task::PartitionTask;
 use self::teller::Teller;
 use crate::store::Store;
@@ -35,7 +38,7 @@ use crate::store::Store;
 const GROUP: &str = "parlance.sequencer";
 /// Records that wait for a partition's task.
 const QUEUE: usize = 1_024;
-/// How often the index of changes is looked after.
+/// How often the index of changes is looked after, and is told how far the partitions are.
 const REPAIR_EVERY: Duration = Duration::from_secs(1);
 /// Before a consumer that failed for good is followed by another.
 const BEGIN_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -49,6 +52,10 @@ pub struct Sequencer {
     /// Names this member of the group across restarts.
     pub instance: String,
     pub session_timeout: Duration,
+    /// Set once this member has its share of the log and each partition of it is applied. It stays:
+    /// a rebalance or an outage of Kafka later is no reason to send the readers of a pod away, whose
+    /// history is served all the same, and would send away those of every pod at once.
+    pub following: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -69,6 +76,10 @@ impl ClientContext for GroupContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.client.error(error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        progress::publish_lag(&statistics);
     }
 }
 
@@ -107,6 +118,14 @@ enum Ended {
 struct Running {
     records: mpsc::Sender<RawRecord>,
     revoked: CancellationToken,
+    progress: Arc<Progress>,
+}
+
+impl Running {
+    fn leave(&self) {
+        self.revoked.cancel();
+        self.progress.leave();
+    }
 }
 
 impl Sequencer {
@@ -168,26 +187,36 @@ impl Sequencer {
         let mut running: HashMap<i32, Running> = HashMap::new();
         let mut tasks: JoinSet<Result<(), OwnerError>> = JoinSet::new();
         let mut repair = tokio::time::interval(REPAIR_EVERY);
+        // A share may be empty: there can be more pods than partitions.
+        let mut assigned = false;
         let result = loop {
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break Ok(Ended::Stopped),
-                Some(event) = group.recv() => self.regroup(event, epoch, &consumer, &commits, &mut running, &mut tasks),
+                Some(event) = group.recv() => {
+                    assigned |= matches!(event, GroupEvent::Assigned(_));
+                    self.regroup(event, epoch, &consumer, &commits, &mut running, &mut tasks);
+                }
                 Some(ended) = tasks.join_next() => match ended {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => break Err(error.into()),
                     Err(panic) => break Err(panic.into()),
                 },
-                _ = repair.tick() => self.teller.repair_index().await,
+                _ = repair.tick() => {
+                    self.tell_progress(assigned, &running);
+                    self.teller.repair_index().await;
+                }
                 message = consumer.recv() => match message {
                     Ok(message) => {
                         // What came of a rebalance comes before the records after it.
                         while let Ok(event) = group.try_recv() {
+                            assigned |= matches!(event, GroupEvent::Assigned(_));
                             self.regroup(event, epoch, &consumer, &commits, &mut running, &mut tasks);
                         }
                         let partition = message.partition();
                         if let Some(task) = running.get(&partition) {
                             let record = raw(&message);
+                            task.progress.handed_out(record.time_unix_ms);
                             tokio::select! {
                                 () = stopping.cancelled() => break Ok(Ended::Stopped),
                                 sent = task.records.send(record) => if sent.is_err() {
@@ -210,7 +239,7 @@ impl Sequencer {
             }
         };
         for task in running.values() {
-            task.revoked.cancel();
+            task.leave();
         }
         drop(running);
         while tasks.join_next().await.is_some() {}
@@ -232,7 +261,7 @@ impl Sequencer {
             GroupEvent::Revoked(partitions) => {
                 for partition in partitions {
                     if let Some(task) = running.remove(&partition) {
-                        task.revoked.cancel();
+                        task.leave();
                     }
                 }
             }
@@ -244,30 +273,49 @@ impl Sequencer {
                     }
                     let (records, queue) = mpsc::channel(QUEUE);
                     let revoked = CancellationToken::new();
+                    let progress = Arc::new(Progress::new(partition));
                     tasks.spawn(self.own(
-                        partition,
+                        Arc::clone(&progress),
                         epoch,
                         consumer,
                         commits,
                         queue,
                         revoked.clone(),
                     ));
-                    running.insert(partition, Running { records, revoked });
+                    running.insert(
+                        partition,
+                        Running {
+                            records,
+                            revoked,
+                            progress,
+                        },
+                    );
                 }
             }
         }
         metrics::gauge!("message_partitions_owned").set(running.len() as f64);
     }
 
+    fn tell_progress(&self, assigned: bool, running: &HashMap<i32, Running>) {
+        let now_unix_ms = self.clock.unix_ms();
+        for task in running.values() {
+            task.progress.publish(now_unix_ms);
+        }
+        if assigned && running.values().all(|task| task.progress.has_begun()) {
+            self.following.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn own(
         &self,
-        partition: i32,
+        progress: Arc<Progress>,
         epoch: u64,
         consumer: &Arc<LogConsumer>,
         commits: &Arc<Commits>,
         queue: mpsc::Receiver<RawRecord>,
         revoked: CancellationToken,
     ) -> impl Future<Output = Result<(), OwnerError>> + Send + 'static {
+        let partition = progress.partition;
         let store = self.store.clone();
         let commits = Arc::clone(commits);
         let clock = self.clock.clone();
@@ -290,12 +338,14 @@ impl Sequencer {
                     }
                 }
             };
+            progress.begin();
             PartitionTask {
                 owner,
                 commits,
                 clock,
                 partition,
                 revoked,
+                progress,
             }
             .run(queue, |offset| {
                 // Fails only when the partition is no longer ours: then it isn't ours to say.

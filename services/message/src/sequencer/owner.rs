@@ -11,11 +11,13 @@ use events::{Origin, log_record};
 use futures_util::future::BoxFuture;
 use ids::{ConversationId, UserId};
 use proto::event::delivery;
-use proto::socket::{Accepted, ConversationState, Refused};
+use proto::socket::{Accepted, ConversationState, Refused, SettingsChanged};
 
-use crate::domain::conversation::{Applied, Head, IdKey, Membership, Submission, Told};
-use crate::domain::{Conversation, FirstSeen, Outcome, Position};
-use crate::store::{EntryRange, RowSet, Store, StoreError};
+use crate::domain::conversation::{Applied, Head, Standing, Told};
+use crate::domain::membership::MembershipEvent;
+use crate::domain::submission::IdKey;
+use crate::domain::{Conversation, FirstSeen, Membership, Outcome, Position, Submission};
+use crate::store::{EntryRange, Reads, Store, StoreError, Written};
 
 /// Most records of one batch; less than a conversation keeps in memory.
 pub const MAX_BATCH: usize = 512;
@@ -46,9 +48,34 @@ struct Record {
 
 #[derive(Debug)]
 enum Change {
-    Send(Box<Submission>),
+    Submit(Box<Submission>),
     Membership(Membership),
-    Read { reader: UserId, number: u64 },
+    Marks {
+        reader: UserId,
+        read: u64,
+        delivered: u64,
+    },
+    MarkUnread {
+        reader: UserId,
+    },
+    Hide {
+        reader: UserId,
+        number: u64,
+    },
+}
+
+impl Change {
+    /// Whose marks must be known to apply this.
+    fn reader(&self) -> Option<UserId> {
+        match self {
+            // The author's devices are told where the author stands.
+            Self::Submit(submission) => Some(submission.sender),
+            Self::Membership(_) => None,
+            Self::Marks { reader, .. }
+            | Self::MarkUnread { reader }
+            | Self::Hide { reader, .. } => Some(*reader),
+        }
+    }
 }
 
 /// Why an owner can't go on.
@@ -87,7 +114,7 @@ pub struct Outgoing {
 /// What a batch leaves to be stored and told.
 #[derive(Debug, Default)]
 pub struct Decided {
-    pub rows: RowSet,
+    pub rows: Vec<Written>,
     pub heads: Vec<(ConversationId, Head)>,
     pub outgoing: Vec<Outgoing>,
     standings: Vec<(ConversationId, UserId, Option<Origin>)>,
@@ -97,8 +124,8 @@ pub struct Decided {
 pub type LogEnd = Arc<dyn Fn() -> BoxFuture<'static, Result<i64, String>> + Send + Sync>;
 
 /// One partition's state.
-pub struct Owner {
-    store: Store,
+pub struct Owner<R = Store> {
+    store: R,
     partition: i32,
     epoch: u64,
     log_end: LogEnd,
@@ -116,7 +143,7 @@ struct Loaded {
 #[derive(Debug)]
 pub struct Prepared {
     records: Vec<Step>,
-    found: HashMap<(ConversationId, String), FirstSeen>,
+    found: HashMap<(ConversationId, IdKey), FirstSeen>,
 }
 
 #[derive(Debug)]
@@ -129,13 +156,13 @@ enum Step {
     },
 }
 
-impl Owner {
+impl<R: Reads> Owner<R> {
     /// Begins to own a partition.
     ///
     /// # Errors
     /// When the notes of what was set aside can't be read.
     pub async fn begin(
-        store: Store,
+        store: R,
         partition: i32,
         epoch: u64,
         log_end: LogEnd,
@@ -175,31 +202,30 @@ impl Owner {
         self.load(&records).await?;
 
         let mut wanted_ids = Vec::new();
-        let mut wanted_marks = BTreeSet::new();
+        let mut wanted_readers = BTreeSet::new();
+        let mut wanted_targets = BTreeSet::new();
         for record in &records {
             let Some(loaded) = self.conversations.get(&record.conversation) else {
                 continue;
             };
-            match &record.change {
-                Change::Send(submission) => {
-                    let already = loaded.state.has_applied(record.position);
-                    if let Some(key) = loaded.state.must_look_up(submission) {
-                        wanted_ids.push((record.conversation, key));
-                    } else if already {
-                        wanted_ids.push((
-                            record.conversation,
-                            (submission.sender, submission.client_message_id),
-                        ));
-                    }
-                    // The author's devices are told where the author stands.
-                    if !loaded.state.knows_mark_of(submission.sender) {
-                        wanted_marks.insert((record.conversation, submission.sender));
-                    }
+            let already = loaded.state.has_applied(record.position);
+            if let Change::Submit(submission) = &record.change {
+                if let Some(key) = loaded.state.must_look_up(submission) {
+                    wanted_ids.push((record.conversation, key));
+                } else if already {
+                    wanted_ids.push((record.conversation, submission.key()));
                 }
-                Change::Read { reader, .. } if !loaded.state.knows_mark_of(*reader) => {
-                    wanted_marks.insert((record.conversation, *reader));
+                if let Some(target) = submission.target()
+                    && !already
+                    && loaded.state.must_fetch_target(target)
+                {
+                    wanted_targets.insert((record.conversation, target));
                 }
-                Change::Read { .. } | Change::Membership(_) => {}
+            }
+            if let Some(reader) = record.change.reader()
+                && !loaded.state.knows_reader(reader)
+            {
+                wanted_readers.insert((record.conversation, reader));
             }
         }
         let found = if wanted_ids.is_empty() {
@@ -207,21 +233,14 @@ impl Owner {
         } else {
             self.store.first_seen(&wanted_ids).await?
         };
-        for (conversation, reader) in wanted_marks {
-            let Some(loaded) = self.conversations.get_mut(&conversation) else {
-                continue;
-            };
-            // Also of who isn't a member now: they may come back later in this batch, and keep their mark.
-            let rows: Vec<_> = match loaded.state.position {
-                Some(applied) => self
-                    .store
-                    .mark(conversation, reader, applied)
-                    .await?
-                    .into_iter()
-                    .collect(),
-                None => Vec::new(),
-            };
-            loaded.state.learn_mark(reader, &rows);
+        for (conversation, reader) in wanted_readers {
+            self.learn_reader(conversation, reader).await?;
+        }
+        for (conversation, number) in wanted_targets {
+            let stored = self.store.target(conversation, number).await?;
+            if let Some(loaded) = self.conversations.get_mut(&conversation) {
+                loaded.state.learn_target(number, &stored);
+            }
         }
 
         let mut steps = Vec::with_capacity(records.len());
@@ -248,6 +267,29 @@ impl Owner {
         })
     }
 
+    /// Also of who isn't a member now: they may come back later in this batch, and keep their marks.
+    async fn learn_reader(
+        &mut self,
+        conversation: ConversationId,
+        reader: UserId,
+    ) -> Result<(), StoreError> {
+        let Some(loaded) = self.conversations.get_mut(&conversation) else {
+            return Ok(());
+        };
+        let row = match loaded.state.position {
+            Some(applied) => self.store.reader(conversation, reader, applied).await?,
+            None => None,
+        };
+        let hidden = match &row {
+            Some(row) if row.marks.hidden_count > 0 => {
+                self.store.hidden(conversation, reader).await?
+            }
+            _ => Vec::new(),
+        };
+        loaded.state.learn_reader(reader, row.as_slice(), &hidden);
+        Ok(())
+    }
+
     fn parse(&self, raw: &RawRecord) -> Result<Record, String> {
         let (conversation, record) =
             events::decode_log_record(raw.key.as_deref(), raw.value.as_deref())
@@ -255,16 +297,29 @@ impl Owner {
         let bad_id = |_| "a field holds no valid id".to_owned();
         let change = match record.change {
             Some(log_record::Change::Send(send)) => {
-                Change::Send(Box::new(Submission::try_from(send).map_err(bad_id)?))
+                Change::Submit(Box::new(Submission::try_from(send).map_err(bad_id)?))
             }
+            Some(log_record::Change::ChangeMessage(change)) => Change::Submit(Box::new(
+                Submission::of_change(change)
+                    .map_err(bad_id)?
+                    .ok_or("a change of a message that this version doesn't know")?,
+            )),
             Some(log_record::Change::Membership(membership)) => Change::Membership(
                 Membership::parse(membership)
                     .map_err(bad_id)?
                     .ok_or("a change of membership that this version doesn't know")?,
             ),
-            Some(log_record::Change::Read(read)) => Change::Read {
-                reader: UserId::from_slice(&read.reader).map_err(bad_id)?,
-                number: read.number,
+            Some(log_record::Change::Marks(marks)) => Change::Marks {
+                reader: UserId::from_slice(&marks.reader).map_err(bad_id)?,
+                read: marks.read_number,
+                delivered: marks.delivered_number,
+            },
+            Some(log_record::Change::MarkUnread(mark)) => Change::MarkUnread {
+                reader: UserId::from_slice(&mark.reader).map_err(bad_id)?,
+            },
+            Some(log_record::Change::Hide(hide)) => Change::Hide {
+                reader: UserId::from_slice(&hide.reader).map_err(bad_id)?,
+                number: hide.number,
             },
             None => return Err("no change".to_owned()),
         };
@@ -363,15 +418,15 @@ impl Owner {
     async fn tell_again(
         &self,
         record: &Record,
-        found: &HashMap<(ConversationId, String), FirstSeen>,
+        found: &HashMap<(ConversationId, IdKey), FirstSeen>,
     ) -> Result<Option<Told>, StoreError> {
         let Some(loaded) = self.conversations.get(&record.conversation) else {
             return Ok(None);
         };
         let number = match &record.change {
-            Change::Send(submission) => {
-                let key = (submission.sender, submission.client_message_id);
-                match found.get(&(record.conversation, Store::first_seen_key(key))) {
+            Change::Submit(submission) => {
+                let key = submission.key();
+                match found.get(&(record.conversation, key)) {
                     Some(first) if first.position == record.position => match &first.outcome {
                         Outcome::Accepted { number, .. } => *number,
                         Outcome::Refused(_) => {
@@ -385,14 +440,42 @@ impl Owner {
                     _ => return Ok(None),
                 }
             }
+            Change::Membership(Membership {
+                change: MembershipEvent::SettingsChanged { user, version },
+                ..
+            }) => {
+                return Ok(Some(Told::Settings {
+                    user: *user,
+                    version: *version,
+                }));
+            }
             Change::Membership(_) => {
                 let rows = self.store.members(record.conversation).await?;
                 match rows.iter().find(|row| row.position == record.position) {
-                    Some(row) => row.number,
-                    None => return Ok(None),
+                    Some(row) if row.number > 0 => row.number,
+                    _ => return Ok(None),
                 }
             }
-            Change::Read { reader, .. } => return Ok(Some(Told::Standing { reader: *reader })),
+            Change::Marks { reader, .. } => {
+                return Ok(Some(Told::Moved {
+                    reader: *reader,
+                    standing: Standing::Devices,
+                    receipt: loaded.state.receipt_again(*reader),
+                }));
+            }
+            Change::MarkUnread { reader } => {
+                return Ok(Some(Told::Moved {
+                    reader: *reader,
+                    standing: Standing::Devices,
+                    receipt: None,
+                }));
+            }
+            Change::Hide { reader, number } => {
+                return Ok(Some(Told::Hid {
+                    reader: *reader,
+                    hidden: loaded.state.hidden_again(*reader, *number),
+                }));
+            }
         };
         let entries = self.store.entries(record.conversation, &[number]).await?;
         Ok(entries.into_iter().next().map(|stored| Told::Entry {
@@ -400,7 +483,7 @@ impl Owner {
                 .state
                 .members
                 .iter()
-                .filter(|(_, joined)| **joined <= number)
+                .filter(|(_, member)| member.joined <= number)
                 .map(|(user, _)| *user)
                 .collect(),
             entry: stored.entry,
@@ -408,10 +491,8 @@ impl Owner {
     }
 
     /// Decides. Changes the state: once per batch.
-    ///
-    /// # Errors
-    /// Never for rows that we made.
-    pub fn apply(&mut self, prepared: Prepared) -> Result<Decided, StoreError> {
+    #[must_use]
+    pub fn apply(&mut self, prepared: Prepared) -> Decided {
         let mut decided = Decided::default();
         let mut touched = BTreeSet::new();
         let mut standings = BTreeSet::new();
@@ -428,9 +509,11 @@ impl Owner {
                     };
                     touched.insert(record.conversation);
                     let applied = Self::apply_one(&mut loaded.state, &record, &prepared.found);
-                    decided
-                        .rows
-                        .add(record.conversation, record.time_unix_ms, &applied.rows)?;
+                    decided.rows.push(Written {
+                        conversation: record.conversation,
+                        time_unix_ms: record.time_unix_ms,
+                        rows: applied.rows,
+                    });
                     (record.conversation, record.origin, applied.told)
                 }
             };
@@ -460,12 +543,52 @@ impl Owner {
                         });
                     }
                 }
-                Told::Standing { reader } => match origin {
-                    Some(origin) => decided.standings.push((conversation, reader, Some(origin))),
-                    None => {
-                        standings.insert((conversation, reader));
+                Told::Moved {
+                    reader,
+                    standing,
+                    receipt,
+                } => {
+                    if let Some((to, receipt)) = receipt {
+                        decided.outgoing.push(Outgoing {
+                            conversation,
+                            to,
+                            origin: None,
+                            event: delivery::Event::Receipt(receipt),
+                            is_change: true,
+                        });
                     }
-                },
+                    match (origin, standing) {
+                        (Some(origin), _) => {
+                            decided.standings.push((conversation, reader, Some(origin)));
+                        }
+                        (None, Standing::Devices) => {
+                            standings.insert((conversation, reader));
+                        }
+                        (None, Standing::Origin) => {}
+                    }
+                }
+                Told::Hid { reader, hidden } => {
+                    if let Some(hidden) = hidden {
+                        decided.outgoing.push(Outgoing {
+                            conversation,
+                            to: vec![reader],
+                            origin: None,
+                            event: delivery::Event::Hidden(hidden),
+                            is_change: true,
+                        });
+                    }
+                    decided.standings.push((conversation, reader, origin));
+                }
+                Told::Settings { user, version } => decided.outgoing.push(Outgoing {
+                    conversation,
+                    to: vec![user],
+                    origin: None,
+                    event: delivery::Event::SettingsChanged(SettingsChanged {
+                        conversation_id: conversation.to_string(),
+                        version,
+                    }),
+                    is_change: true,
+                }),
                 Told::Nothing => {}
             }
         }
@@ -485,23 +608,23 @@ impl Owner {
                 decided.heads.push((id, head));
             }
         }
-        Ok(decided)
+        decided
     }
 
     fn apply_one(
         state: &mut Conversation,
         record: &Record,
-        found: &HashMap<(ConversationId, String), FirstSeen>,
+        found: &HashMap<(ConversationId, IdKey), FirstSeen>,
     ) -> Applied {
         match &record.change {
-            Change::Send(submission) => {
-                let key: IdKey = (submission.sender, submission.client_message_id);
+            Change::Submit(submission) => {
+                let key = submission.key();
                 let first = if found.is_empty() {
                     None
                 } else {
-                    found.get(&(record.conversation, Store::first_seen_key(key)))
+                    found.get(&(record.conversation, key))
                 };
-                state.send(
+                state.submit(
                     record.position,
                     record.time_unix_ms,
                     submission.as_ref().clone(),
@@ -520,8 +643,22 @@ impl Owner {
                 }
                 state.change_membership(record.position, record.time_unix_ms, membership)
             }
-            Change::Read { reader, number } => {
-                state.read(record.position, record.time_unix_ms, *reader, *number)
+            Change::Marks {
+                reader,
+                read,
+                delivered,
+            } => state.mark(
+                record.position,
+                record.time_unix_ms,
+                *reader,
+                *read,
+                *delivered,
+            ),
+            Change::MarkUnread { reader } => {
+                state.mark_unread(record.position, record.time_unix_ms, *reader)
+            }
+            Change::Hide { reader, number } => {
+                state.hide(record.position, record.time_unix_ms, *reader, *number)
             }
         }
     }
@@ -568,22 +705,25 @@ impl Owner {
             return Ok(None);
         };
         let state = &mut loaded.state;
-        let Some((read_number, from)) = state.counts_from(reader) else {
+        let Some((marks, from)) = state.counts_from(reader) else {
             return Ok(None);
         };
         let unread_count = match state.unread_in_memory(reader, from) {
             Ok(unread) => unread,
             Err(last) => {
+                let range = EntryRange {
+                    from: from + 1,
+                    to: last,
+                };
+                let mut skipped = state.not_counted(reader);
+                if state.deletions_total > 0 {
+                    let rows = self.store.deletions(conversation, range).await?;
+                    let applied = rows.iter().filter(|row| state.has_applied(row.position));
+                    skipped.extend(applied.map(|row| row.target));
+                }
                 let in_store = self
                     .store
-                    .count_by_others(
-                        conversation,
-                        reader,
-                        EntryRange {
-                            from: from + 1,
-                            to: last,
-                        },
-                    )
+                    .count_by_others(conversation, reader, range, &skipped)
                     .await?;
                 state.learn_unread(reader, from, in_store)
             }
@@ -592,8 +732,12 @@ impl Owner {
             conversation_id: conversation.to_string(),
             head_number: state.last_number,
             head_countable_total: state.countable_total,
-            read_number,
+            read_number: marks.read,
             unread_count,
+            counts_from_number: from,
+            marked_unread: marks.is_marked_unread,
+            hidden_count: marks.hidden_count,
+            marks_version: marks.version,
         }))
     }
 

@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 
 use super::commits::{Commits, Company};
 use super::owner::{MAX_BATCH, Owner, OwnerError, RawRecord};
+use super::progress::Progress;
 
 const FIRST_PAUSE_MS: u64 = 20;
 const LONGEST_PAUSE_MS: u64 = 2_000;
@@ -24,6 +25,7 @@ pub struct PartitionTask {
     pub partition: i32,
     /// Cancelled when the partition goes to another owner or the process stops.
     pub revoked: CancellationToken,
+    pub progress: Arc<Progress>,
 }
 
 impl PartitionTask {
@@ -47,8 +49,11 @@ impl PartitionTask {
             if received == 0 {
                 return Ok(());
             }
+            if let Some(first) = batch.first() {
+                self.progress.works_on(first.time_unix_ms);
+            }
             match self.finish(&batch).await? {
-                ControlFlow::Continue(()) => {}
+                ControlFlow::Continue(()) => self.progress.finished(),
                 ControlFlow::Break(()) => return Ok(()),
             }
             if let Some(last) = batch.last() {
@@ -97,7 +102,7 @@ impl PartitionTask {
                 }
             }
         };
-        let mut decided = self.owner.apply(prepared)?;
+        let mut decided = self.owner.apply(prepared);
         while let Err(error) = self.owner.stand(&mut decided).await {
             if pauses.after(&error).await.is_break() {
                 return Ok(ControlFlow::Break(()));

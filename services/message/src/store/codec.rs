@@ -6,11 +6,14 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use ids::{ConversationId, MessageId, UserId};
 use proto::Message as _;
-use proto::socket::Entry;
+use proto::socket::{Entry, entry};
 
 use super::{BUCKET_SIZE, StoreError};
-use crate::domain::conversation::{Head, IdKey, MarkRow, MemberRow, StoredEntry};
-use crate::domain::{FirstSeen, Outcome, Position, RefusalCode};
+use crate::domain::conversation::{ChangeRow, DeletionRow, Head, IsDeletion, StoredEntry};
+use crate::domain::membership::{MemberEvent, MemberRow};
+use crate::domain::readers::{HiddenRow, Marks, ReaderRow};
+use crate::domain::submission::IdKey;
+use crate::domain::{FirstSeen, Outcome, Position, RefusalCode, Role};
 
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -77,8 +80,21 @@ pub fn member_prefix(user: UserId) -> String {
     format!("m#{user}#")
 }
 
-pub fn mark_prefix(reader: UserId) -> String {
+pub fn reader_prefix(reader: UserId) -> String {
     format!("r#{reader}#")
+}
+
+pub fn hidden_prefix(reader: UserId) -> String {
+    format!("h#{reader}#")
+}
+
+/// The partition with the changes of the messages of one bucket.
+pub fn changes_key(conversation: ConversationId, bucket: u64) -> AttributeValue {
+    s(format!("{conversation}#x#{bucket}"))
+}
+
+pub fn number_key(prefix: &str, number: u64) -> String {
+    format!("{prefix}{number:020}")
 }
 
 pub fn id_sort_key((sender, id): IdKey) -> String {
@@ -116,9 +132,7 @@ pub fn entry_of(item: &Item) -> Result<StoredEntry, StoreError> {
 
 pub fn sender_of(item: &Item) -> Result<Option<UserId>, StoreError> {
     if item.contains_key("sender") {
-        UserId::from_slice(bytes(item, "sender")?)
-            .map(Some)
-            .map_err(|_| StoreError::Malformed("sender"))
+        user(item, "sender").map(Some)
     } else {
         Ok(None)
     }
@@ -135,6 +149,9 @@ pub fn head_item(conversation: ConversationId, head: &Head) -> Item {
         ("offset", n(head.position.offset)),
         ("applied_at", n(head.applied_time_unix_ms)),
         ("last_at", n(head.last_time_unix_ms)),
+        ("shown", n(head.last_shown_number)),
+        ("changes", n(head.changes_total)),
+        ("deletions", n(head.deletions_total)),
     ])
 }
 
@@ -146,11 +163,23 @@ pub fn head_of(item: &Item) -> Result<Head, StoreError> {
         position: position(item)?,
         applied_time_unix_ms: number(item, "applied_at")?,
         last_time_unix_ms: number(item, "last_at")?,
+        last_shown_number: number(item, "shown")?,
+        changes_total: number(item, "changes")?,
+        deletions_total: number(item, "deletions")?,
     })
 }
 
 pub fn member_item(conversation: ConversationId, row: &MemberRow) -> Item {
-    item([
+    let (event, more) = match row.event {
+        MemberEvent::Joined(role) => ("joined", Some(("role", s(role.as_str())))),
+        MemberEvent::Left => ("left", None),
+        MemberEvent::RoleChanged(role) => ("role", Some(("role", s(role.as_str())))),
+        MemberEvent::HistoryOpened(from) => ("history", Some(("from", n(from)))),
+        MemberEvent::Blocked => ("blocked", None),
+        MemberEvent::Unblocked => ("unblocked", None),
+        MemberEvent::OfConversation => ("conversation", None),
+    };
+    let mut item = item([
         ("pk", s(conversation.to_string())),
         (
             "sk",
@@ -158,47 +187,148 @@ pub fn member_item(conversation: ConversationId, row: &MemberRow) -> Item {
         ),
         ("user", b(row.user.to_vec())),
         ("number", n(row.number)),
-        ("joined", AttributeValue::Bool(row.joined)),
+        ("event", s(event)),
         ("epoch", n(row.position.epoch)),
         ("offset", n(row.position.offset)),
-    ])
+    ]);
+    if let Some((name, value)) = more {
+        item.insert(name.to_owned(), value);
+    }
+    item
 }
 
 pub fn member_of(item: &Item) -> Result<MemberRow, StoreError> {
+    let role = || Role::parse(text(item, "role")?).ok_or(StoreError::Malformed("role"));
     Ok(MemberRow {
-        user: UserId::from_slice(bytes(item, "user")?)
-            .map_err(|_| StoreError::Malformed("user"))?,
+        user: user(item, "user")?,
         position: position(item)?,
         number: number(item, "number")?,
-        joined: *item
-            .get("joined")
-            .and_then(|value| value.as_bool().ok())
-            .ok_or(StoreError::Malformed("joined"))?,
+        event: match text(item, "event")? {
+            "joined" => MemberEvent::Joined(role()?),
+            "left" => MemberEvent::Left,
+            "role" => MemberEvent::RoleChanged(role()?),
+            "history" => MemberEvent::HistoryOpened(number(item, "from")?),
+            "blocked" => MemberEvent::Blocked,
+            "unblocked" => MemberEvent::Unblocked,
+            "conversation" => MemberEvent::OfConversation,
+            _ => return Err(StoreError::Malformed("event")),
+        },
     })
 }
 
-pub fn mark_item(conversation: ConversationId, row: &MarkRow) -> Item {
+fn user(item: &Item, name: &'static str) -> Result<UserId, StoreError> {
+    UserId::from_slice(bytes(item, name)?).map_err(|_| StoreError::Malformed(name))
+}
+
+fn flag(item: &Item, name: &'static str) -> Result<bool, StoreError> {
+    item.get(name)
+        .and_then(|value| value.as_bool().ok())
+        .copied()
+        .ok_or(StoreError::Malformed(name))
+}
+
+pub fn reader_item(conversation: ConversationId, row: &ReaderRow) -> Item {
     item([
         ("pk", s(conversation.to_string())),
         (
             "sk",
-            s(format!("{}{:020}", mark_prefix(row.reader), row.number)),
+            s(position_key(&reader_prefix(row.reader), row.position)),
         ),
         ("reader", b(row.reader.to_vec())),
-        ("number", n(row.number)),
+        ("delivered", n(row.marks.delivered)),
+        ("read", n(row.marks.read)),
+        ("unread", AttributeValue::Bool(row.marks.is_marked_unread)),
+        ("hidden", n(row.marks.hidden_count)),
+        ("version", n(row.marks.version)),
         ("at", n(row.time_unix_ms)),
         ("epoch", n(row.position.epoch)),
         ("offset", n(row.position.offset)),
     ])
 }
 
-pub fn mark_of(item: &Item) -> Result<MarkRow, StoreError> {
-    Ok(MarkRow {
-        reader: UserId::from_slice(bytes(item, "reader")?)
-            .map_err(|_| StoreError::Malformed("reader"))?,
-        number: number(item, "number")?,
+pub fn reader_of(item: &Item) -> Result<ReaderRow, StoreError> {
+    Ok(ReaderRow {
+        reader: user(item, "reader")?,
         position: position(item)?,
         time_unix_ms: number(item, "at")?,
+        marks: Marks {
+            delivered: number(item, "delivered")?,
+            read: number(item, "read")?,
+            is_marked_unread: flag(item, "unread")?,
+            hidden_count: number(item, "hidden")?,
+            version: number(item, "version")?,
+        },
+    })
+}
+
+pub fn hidden_item(conversation: ConversationId, row: &HiddenRow) -> Item {
+    item([
+        ("pk", s(conversation.to_string())),
+        ("sk", s(number_key(&hidden_prefix(row.reader), row.number))),
+        ("reader", b(row.reader.to_vec())),
+        ("number", n(row.number)),
+        ("count", n(row.count)),
+        ("epoch", n(row.position.epoch)),
+        ("offset", n(row.position.offset)),
+    ])
+}
+
+pub fn hidden_of(item: &Item) -> Result<HiddenRow, StoreError> {
+    Ok(HiddenRow {
+        reader: user(item, "reader")?,
+        number: number(item, "number")?,
+        count: number(item, "count")?,
+        position: position(item)?,
+    })
+}
+
+pub fn change_item(conversation: ConversationId, row: &ChangeRow) -> Item {
+    let is_deletion = matches!(row.entry.change, Some(entry::Change::Deleted(_)));
+    item([
+        ("pk", changes_key(conversation, bucket_of(row.target))),
+        (
+            "sk",
+            s(format!(
+                "{}#{:020}",
+                number_key("", row.target),
+                row.entry.number
+            )),
+        ),
+        ("entry", b(row.entry.encode_to_vec())),
+        ("deletion", AttributeValue::Bool(is_deletion)),
+        ("epoch", n(row.position.epoch)),
+        ("offset", n(row.position.offset)),
+    ])
+}
+
+pub fn change_of(item: &Item) -> Result<Entry, StoreError> {
+    Entry::decode(bytes(item, "entry")?).map_err(|_| StoreError::Malformed("entry"))
+}
+
+/// What [`change_of`] leaves out, from a projection without the entry.
+pub fn change_kind_of(item: &Item) -> Result<(Position, IsDeletion), StoreError> {
+    let is_deletion = if flag(item, "deletion")? {
+        IsDeletion::Yes
+    } else {
+        IsDeletion::No
+    };
+    Ok((position(item)?, is_deletion))
+}
+
+pub fn deletion_item(conversation: ConversationId, row: &DeletionRow) -> Item {
+    item([
+        ("pk", s(conversation.to_string())),
+        ("sk", s(number_key("d#", row.target))),
+        ("number", n(row.target)),
+        ("epoch", n(row.position.epoch)),
+        ("offset", n(row.position.offset)),
+    ])
+}
+
+pub fn deletion_of(item: &Item) -> Result<DeletionRow, StoreError> {
+    Ok(DeletionRow {
+        target: number(item, "number")?,
+        position: position(item)?,
     })
 }
 

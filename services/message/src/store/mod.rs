@@ -4,17 +4,23 @@
 //! |---|---|---|---|
 //! | messages | `<conversation>#<bucket>` | number | an entry; a bucket holds 128 numbers, so that a busy conversation spreads |
 //! | conversations | `<conversation>` | `head` | last number, applied position: the only row that is ever replaced, and never by an older one |
-//! | | | `m#<user>#<epoch>#<offset>` | came or left |
-//! | | | `r#<user>#<number>` | a read mark moved |
+//! | | | `m#<user>#<epoch>#<offset>` | came, left, got another role, ... |
+//! | | | `r#<user>#<epoch>#<offset>` | a mark of a reader moved: where all of them are since |
+//! | | | `h#<user>#<number>` | an entry that a member has hidden |
+//! | | | `d#<number>` | a message that was deleted for everybody |
 //! | | | `c#<user>#<client message id>` | first record with the id and its outcome; expires |
+//! | | `<conversation>#x#<bucket>` | `<number>#<number of the change>` | a change of a message, with the message's bucket |
 //! | | `log` | `epoch` | which log the offsets belong to |
 //! | | `log#<partition>` | `p#<epoch>#<offset>` | a record that was set aside |
 //!
 //! All but `head` are immutable: whoever writes one again writes the same bytes, so batches need no
 //! condition and a late writer can't revert anything.
 
+mod changes;
 mod codec;
 mod read;
+mod readers;
+mod reads;
 mod tables;
 mod write;
 
@@ -31,7 +37,9 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use read::EntryRange;
-pub use write::RowSet;
+pub use readers::ReachedAt;
+pub use reads::Reads;
+pub use write::Written;
 
 /// Numbers to a bucket of the messages table.
 pub const BUCKET_SIZE: u64 = 128;

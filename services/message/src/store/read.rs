@@ -7,17 +7,19 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use ids::{ConversationId, UserId};
 
 use super::codec::{
-    Item, bucket_key, bucket_of, entry_of, first_seen_of, head_of, id_sort_key, mark_of,
-    mark_prefix, member_of, member_prefix, n, number, s, sender_of, text,
+    Item, bucket_key, bucket_of, entry_of, first_seen_of, head_of, id_sort_key, member_of,
+    member_prefix, n, number, s, sender_of, text,
 };
 use super::{BUCKET_SIZE, Store, StoreError};
-use crate::domain::conversation::{Head, IdKey, MarkRow, MemberRow, StoredEntry};
-use crate::domain::{FirstSeen, Position};
+use crate::domain::FirstSeen;
+use crate::domain::conversation::{Head, StoredEntry};
+use crate::domain::membership::MemberRow;
+use crate::domain::submission::IdKey;
 
 /// Keys that DynamoDB takes in one batch.
 const BATCH_KEYS: usize = 100;
 /// Requests in flight for one call.
-const CONCURRENCY: usize = 8;
+pub const CONCURRENCY: usize = 8;
 
 /// A stretch of numbers, both ends in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,33 +77,28 @@ impl Store {
     pub async fn first_seen(
         &self,
         keys: &[(ConversationId, IdKey)],
-    ) -> Result<HashMap<(ConversationId, String), FirstSeen>, StoreError> {
-        let keys = keys
+    ) -> Result<HashMap<(ConversationId, IdKey), FirstSeen>, StoreError> {
+        let wanted: HashMap<(String, String), (ConversationId, IdKey)> = keys
             .iter()
-            .collect::<HashSet<_>>()
-            .into_iter()
-            .map(|(conversation, key)| (conversation.to_string(), id_sort_key(*key)))
+            .map(|(conversation, key)| {
+                let row = (conversation.to_string(), id_sort_key(*key));
+                (row, (*conversation, *key))
+            })
             .collect();
         let mut found = HashMap::new();
-        for item in self.batch_get(keys).await? {
-            let conversation = text(&item, "pk")?
-                .parse()
-                .map_err(|_| StoreError::Malformed("pk"))?;
-            found.insert(
-                (conversation, text(&item, "sk")?.to_owned()),
-                first_seen_of(&item)?,
-            );
+        for item in self.batch_get(wanted.keys().cloned().collect()).await? {
+            let row = (text(&item, "pk")?.to_owned(), text(&item, "sk")?.to_owned());
+            if let Some(key) = wanted.get(&row) {
+                found.insert(*key, first_seen_of(&item)?);
+            }
         }
         Ok(found)
     }
 
-    /// Sort key under which [`Self::first_seen`] answers.
-    #[must_use]
-    pub fn first_seen_key(key: IdKey) -> String {
-        id_sort_key(key)
-    }
-
-    async fn batch_get(&self, keys: Vec<(String, String)>) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn batch_get(
+        &self,
+        keys: Vec<(String, String)>,
+    ) -> Result<Vec<Item>, StoreError> {
         let gets: Vec<_> = keys
             .chunks(BATCH_KEYS)
             .map(|chunk| self.batch_get_chunk(chunk.to_vec()))
@@ -190,44 +187,6 @@ impl Store {
         Ok(rows)
     }
 
-    /// The reader's mark as of `applied`: the highest row that began by then.
-    ///
-    /// # Errors
-    /// When it can't be read.
-    pub async fn mark(
-        &self,
-        conversation: ConversationId,
-        reader: UserId,
-        applied: Position,
-    ) -> Result<Option<MarkRow>, StoreError> {
-        let mut start: Option<Item> = None;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.conversations)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":pk", s(conversation.to_string()))
-                .expression_attribute_values(":prefix", s(mark_prefix(reader)))
-                .scan_index_forward(false)
-                .limit(4)
-                .set_exclusive_start_key(start)
-                .send()
-                .await?;
-            for item in page.items() {
-                let row = mark_of(item)?;
-                if row.position <= applied {
-                    return Ok(Some(row));
-                }
-            }
-            start = page.last_evaluated_key().cloned();
-            if start.is_none() {
-                return Ok(None);
-            }
-        }
-    }
-
     /// The entries with these numbers, ascending. The numbers must not lie beyond a head that was read
     /// before: then a missing one is a fault of the read.
     ///
@@ -272,7 +231,8 @@ impl Store {
         }
     }
 
-    /// How many countable messages `reader` did not write with `from <= number <= to`.
+    /// How many countable messages `reader` did not write with `from <= number <= to`, without those in
+    /// `skipped`.
     ///
     /// # Errors
     /// When they can't be read.
@@ -281,6 +241,7 @@ impl Store {
         conversation: ConversationId,
         reader: UserId,
         range: EntryRange,
+        skipped: &BTreeSet<u64>,
     ) -> Result<u64, StoreError> {
         if range.from > range.to {
             return Ok(0);
@@ -298,7 +259,9 @@ impl Store {
         let mut count = 0;
         while let Some(items) = pages.next().await {
             for item in &items? {
-                if sender_of(item)?.is_some_and(|sender| sender != reader) {
+                if sender_of(item)?.is_some_and(|sender| sender != reader)
+                    && !skipped.contains(&number(item, "n")?)
+                {
                     count += 1;
                 }
             }

@@ -11,7 +11,8 @@ use ids::ConversationId;
 use rand::RngExt as _;
 
 use super::codec::{
-    entry_item, first_seen_item, head_item, mark_item, member_item, n, position_key, s,
+    change_item, deletion_item, entry_item, first_seen_item, head_item, hidden_item, member_item,
+    n, position_key, reader_item, s,
 };
 use super::{Store, StoreError};
 use crate::domain::Position;
@@ -24,76 +25,72 @@ const BATCH_STATEMENTS: usize = 25;
 /// Requests in flight for one call.
 const CONCURRENCY: usize = 8;
 
-/// Immutable rows on their way into both tables.
-#[derive(Debug, Default)]
-pub struct RowSet {
-    /// `true`: of the messages table.
-    requests: Vec<(bool, WriteRequest)>,
+/// What one record has to store: immutable rows.
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub conversation: ConversationId,
+    /// The record's time.
+    pub time_unix_ms: i64,
+    pub rows: Rows,
 }
 
-impl RowSet {
-    /// Adds what one record has to store.
-    ///
-    /// # Errors
-    /// [`StoreError::Malformed`] never for rows that we made.
-    pub fn add(
-        &mut self,
-        conversation: ConversationId,
-        time_unix_ms: i64,
-        rows: &Rows,
-    ) -> Result<(), StoreError> {
+/// Puts into both tables; `true`: into the one of messages.
+type Puts = Vec<(bool, WriteRequest)>;
+
+impl Written {
+    fn put_into(&self, puts: &mut Puts) -> Result<(), StoreError> {
+        let (conversation, rows) = (self.conversation, &self.rows);
         if let Some(stored) = &rows.entry {
-            self.put(true, entry_item(conversation, stored))?;
+            puts.push((true, put(entry_item(conversation, stored))?));
         }
-        if let Some((key, first)) = &rows.first_seen {
-            self.put(
-                false,
-                first_seen_item(conversation, *key, first, time_unix_ms),
-            )?;
-        }
-        for member in &rows.members {
-            self.put(false, member_item(conversation, member))?;
-        }
-        if let Some(mark) = &rows.mark {
-            self.put(false, mark_item(conversation, mark))?;
+        let first_seen = rows
+            .first_seen
+            .as_ref()
+            .map(|(key, first)| first_seen_item(conversation, *key, first, self.time_unix_ms));
+        let reader = rows.reader.as_ref();
+        let hidden = rows.hidden.as_ref();
+        let change = rows.change.as_ref();
+        let deletion = rows.deletion.as_ref();
+        let items = [
+            first_seen,
+            reader.map(|row| reader_item(conversation, row)),
+            hidden.map(|row| hidden_item(conversation, row)),
+            change.map(|row| change_item(conversation, row)),
+            deletion.map(|row| deletion_item(conversation, row)),
+        ];
+        let members = rows
+            .members
+            .iter()
+            .map(|row| member_item(conversation, row));
+        for item in items.into_iter().flatten().chain(members) {
+            puts.push((false, put(item)?));
         }
         Ok(())
     }
+}
 
-    fn put(&mut self, messages: bool, item: super::codec::Item) -> Result<(), StoreError> {
-        let put = PutRequest::builder()
-            .set_item(Some(item))
-            .build()
-            .map_err(|_| StoreError::Malformed("put"))?;
-        self.requests
-            .push((messages, WriteRequest::builder().put_request(put).build()));
-        Ok(())
-    }
-
-    /// Rows in it.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.requests.len()
-    }
-
-    /// Whether there is nothing to write.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.requests.is_empty()
-    }
+fn put(item: super::codec::Item) -> Result<WriteRequest, StoreError> {
+    let put = PutRequest::builder()
+        .set_item(Some(item))
+        .build()
+        .map_err(|_| StoreError::Malformed("put"))?;
+    Ok(WriteRequest::builder().put_request(put).build())
 }
 
 impl Store {
-    /// Puts the rows of all sets, some requests at a time. What DynamoDB leaves unprocessed is sent again, with
-    /// backoff, up to a limit; calling again with the same rows is harmless.
+    /// Puts all rows, some requests at a time. What DynamoDB leaves unprocessed is sent again, with backoff,
+    /// up to a limit; calling again with the same rows is harmless.
     ///
     /// # Errors
     /// When not all rows are known to be stored.
     pub async fn put_rows(
         &self,
-        sets: impl IntoIterator<Item = &RowSet>,
+        written: impl IntoIterator<Item = &Written>,
     ) -> Result<(), StoreError> {
-        let rows: Vec<_> = sets.into_iter().flat_map(|set| &set.requests).collect();
+        let mut rows = Puts::new();
+        for written in written {
+            written.put_into(&mut rows)?;
+        }
         let puts: Vec<_> = rows
             .chunks(BATCH_ITEMS)
             .map(|chunk| self.put_batch(chunk))
@@ -104,7 +101,7 @@ impl Store {
             .await
     }
 
-    async fn put_batch(&self, chunk: &[&(bool, WriteRequest)]) -> Result<(), StoreError> {
+    async fn put_batch(&self, chunk: &[(bool, WriteRequest)]) -> Result<(), StoreError> {
         let mut items: HashMap<String, Vec<WriteRequest>> = HashMap::new();
         for (messages, request) in chunk {
             let table = if *messages {
@@ -208,6 +205,7 @@ impl Store {
             .statement(format!(
                 "UPDATE \"{}\" SET \"last\" = ? SET \"countable\" = ? SET \"version\" = ? \
                  SET \"epoch\" = ? SET \"offset\" = ? SET \"applied_at\" = ? SET \"last_at\" = ? \
+                 SET \"shown\" = ? SET \"changes\" = ? SET \"deletions\" = ? \
                  WHERE \"pk\" = ? AND \"sk\" = ? \
                  AND (\"epoch\" < ? OR (\"epoch\" = ? AND \"offset\" < ?))",
                 self.conversations
@@ -219,6 +217,9 @@ impl Store {
             .parameters(offset.clone())
             .parameters(n(head.applied_time_unix_ms))
             .parameters(n(head.last_time_unix_ms))
+            .parameters(n(head.last_shown_number))
+            .parameters(n(head.changes_total))
+            .parameters(n(head.deletions_total))
             .parameters(s(conversation.to_string()))
             .parameters(s("head"))
             .parameters(epoch.clone())

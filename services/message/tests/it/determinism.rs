@@ -2,15 +2,18 @@
 //! never was disturbed.
 
 use events::delivery::Event;
+use events::{Block, Role};
 use ids::{ConversationId, UserId};
 use message::domain::conversation::Head;
 use message::sequencer::owner::{Decided, Owner, OwnerError};
 use message::store::Store;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use proto::socket::{Accepted, Entry, Refused};
+use proto::socket::{Accepted, ConversationState, Entry, Refused};
 
-use crate::support::{TestLog, decide, finish, log_ends_at, owner, put_heads, store, write};
+use crate::support::{
+    TestLog, decide, finish, history, log_ends_at, owner, put_heads, store, write,
+};
 
 fn entries(decided: &Decided) -> Vec<&Entry> {
     decided
@@ -188,7 +191,7 @@ async fn membership_is_read_as_of_the_record() {
     log.leave(ben);
     log.send(ben, "too late");
     let crashed = decide(&mut owner(&store).await, &log.records[met..]).await;
-    store.put_rows([&crashed.rows]).await.unwrap();
+    store.put_rows(&crashed.rows).await.unwrap();
 
     let decided = finish(&mut owner(&store).await, &store, &log.records[met..]).await;
     assert_eq!(entries(&decided).len(), 2);
@@ -261,7 +264,7 @@ async fn a_cold_start_numbers_nothing_again_but_tells_again_what_is_young() {
         .prepare(&log.records, log.now_ms() + 11 * 60 * 1_000)
         .await
         .unwrap();
-    assert!(entries(&later.apply(prepared).unwrap()).is_empty());
+    assert!(entries(&later.apply(prepared)).is_empty());
 }
 
 #[tokio::test]
@@ -340,11 +343,12 @@ async fn a_mark_only_grows_and_never_passes_the_head() {
         .collect();
     // Where the reader stands at the end of the batch, for each that asked.
     assert_eq!(marks, [(5, 0), (5, 0)]);
-    let mark = store
-        .mark(log.conversation, ben, head(&store, &log).await.position)
+    let row = store
+        .reader(log.conversation, ben, head(&store, &log).await.position)
         .await
         .unwrap();
-    assert_eq!(mark.unwrap().number, 5);
+    let marks = row.unwrap().marks;
+    assert_eq!((marks.read, marks.delivered), (5, 5));
 }
 
 #[tokio::test]
@@ -375,6 +379,71 @@ async fn unread_counts_are_those_of_the_store_wherever_memory_begins() {
     assert_eq!(state.unread_count, expected);
 }
 
+#[test]
+fn owners_and_readers_count_the_same() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut runner = TestRunner::new(Config {
+        cases: 60,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    runner
+        .run(&(script(), 1usize..60), |(script, cold_at)| {
+            let mut log = log_of(&script);
+            // What the last records say: where everybody stands.
+            let people = log.people.clone();
+            for person in &people {
+                log.read(*person, 1);
+            }
+            let cold_at = cold_at.min(log.records.len() - people.len());
+            let (told, read) = runtime.block_on(async {
+                let store = store().await;
+                finish(&mut owner(&store).await, &store, &log.records[..cold_at]).await;
+                let mut cold = owner(&store).await;
+                let decided = finish(&mut cold, &store, &log.records[cold_at..]).await;
+                let history = history(store).await;
+                let mut read = Vec::new();
+                for person in &people {
+                    let states = history
+                        .states(*person, vec![log.conversation])
+                        .await
+                        .unwrap();
+                    read.push(states);
+                }
+                (states_of(&decided, &people), read)
+            });
+            for (told, read) in told.into_iter().zip(read) {
+                // Who isn't in now is told nothing.
+                if told.is_some() {
+                    prop_assert_eq!(told, read.into_iter().next());
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// The last state that each was told.
+fn states_of(decided: &Decided, people: &[UserId]) -> Vec<Option<ConversationState>> {
+    people
+        .iter()
+        .map(|person| {
+            decided
+                .outgoing
+                .iter()
+                .filter_map(|outgoing| match &outgoing.event {
+                    Event::State(state) if outgoing.to == [*person] => Some(state.clone()),
+                    _ => None,
+                })
+                .next_back()
+        })
+        .collect()
+}
+
 /// One thing that happens to the log's owners.
 #[derive(Debug, Clone)]
 enum Step {
@@ -397,13 +466,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// What is in the log: (kind, who, how).
 fn script() -> impl Strategy<Value = Vec<(u8, usize, u64)>> {
-    prop::collection::vec((0u8..10, 0usize..3, 0u64..40), 20..60)
+    prop::collection::vec((0u8..22, 0usize..3, 0u64..40), 20..60)
 }
 
 fn log_of(script: &[(u8, usize, u64)]) -> TestLog {
     let mut log = TestLog::new();
     let people = [log.user(), log.user(), log.user()];
     let mut sent = Vec::new();
+    log.people = people.to_vec();
     log.create(&people[..2]);
     for (kind, who, how) in script {
         let user = people[*who];
@@ -419,6 +489,17 @@ fn log_of(script: &[(u8, usize, u64)]) -> TestLog {
                 let (sender, id) = sent[*how as usize % sent.len()];
                 log.send_as(sender, id, "other text");
             }
+            6 => log.deliver(user, *how),
+            7 => log.mark_unread(user),
+            8 => log.hide(user, *how),
+            9 => drop(log.edit(user, *how, "new text")),
+            10 => drop(log.delete(user, *how)),
+            11 => drop(log.react(user, *how, "👍")),
+            12 => log.rename(user, "name"),
+            13 => log.give_role(user, Role::Admin),
+            14 => log.open_history(user, *how),
+            15 if *how < 20 => log.block(user, Block::Set),
+            15 | 16 => log.block(user, Block::Lifted),
             _ => sent.push((user, log.send(user, "text"))),
         }
     }
@@ -445,7 +526,7 @@ async fn disturbed(store: &Store, log: &TestLog, steps: &[Step]) {
                 let end = at + (*records).min(rest);
                 let decided = decide(&mut current, &log.records[at..end]).await;
                 if *after > 0 {
-                    store.put_rows([&decided.rows]).await.unwrap();
+                    store.put_rows(&decided.rows).await.unwrap();
                 }
                 if *after > 1 {
                     put_heads(store, &decided).await;

@@ -4,13 +4,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use clock::Clock;
 use events::{
-    LogRecord, MembershipChange, MoveReadMark, Origin, SendMessage, log_record, membership_change,
+    Block, ChangeMessage, HideEntry, LogRecord, MarkUnread, MembershipChange, MoveMarks, Origin,
+    Role, SendMessage, change_message, log_record, membership_change,
 };
 use ids::{BootId, ClientMessageId, ConversationId, MessageId, UserId};
 use local_stack::servers::{Server, TestServers};
+use message::history::History;
 use message::sequencer::owner::{Decided, LogEnd, Owner, RawRecord};
+use message::sequencer::routes::Routes;
 use message::store::Store;
 use proto::Message as _;
+use proto::socket::{Delete, Edit, React, react};
 use tokio::sync::OnceCell;
 
 /// When the first record of a test's log was stamped.
@@ -64,13 +68,13 @@ pub async fn owner(store: &Store) -> Owner {
 pub async fn decide(owner: &mut Owner, records: &[RawRecord]) -> Decided {
     let now = records.last().map_or(0, |record| record.time_unix_ms);
     let prepared = owner.prepare(records, now).await.unwrap();
-    let mut decided = owner.apply(prepared).unwrap();
+    let mut decided = owner.apply(prepared);
     owner.stand(&mut decided).await.unwrap();
     decided
 }
 
 pub async fn write(store: &Store, decided: &Decided) {
-    store.put_rows([&decided.rows]).await.unwrap();
+    store.put_rows(&decided.rows).await.unwrap();
     put_heads(store, decided).await;
 }
 
@@ -85,11 +89,19 @@ pub async fn finish(owner: &mut Owner, store: &Store, records: &[RawRecord]) -> 
     decided
 }
 
+/// The readers' side of a store.
+pub async fn history(store: Store) -> History {
+    let redis = servers().await.redis().url();
+    History::new(store, Routes::new(&redis).unwrap())
+}
+
 /// A log that tests write by hand: one partition, a record every 10 ms.
 pub struct TestLog {
     pub records: Vec<RawRecord>,
     ids: Clock,
     version: u64,
+    /// Those whom a script is about.
+    pub people: Vec<UserId>,
     pub conversation: ConversationId,
 }
 
@@ -101,6 +113,7 @@ impl TestLog {
             conversation: ConversationId::generate(&Clock::system()),
             ids,
             version: 0,
+            people: Vec::new(),
         }
     }
 
@@ -141,6 +154,7 @@ impl TestLog {
             members[0],
             membership_change::Change::Created(membership_change::Created {
                 members: members.iter().map(UserId::to_vec).collect(),
+                owner: members[0].to_vec(),
             }),
         );
     }
@@ -150,6 +164,7 @@ impl TestLog {
             user,
             membership_change::Change::Joined(membership_change::Joined {
                 user: user.to_vec(),
+                role: Role::Member.into(),
             }),
         );
     }
@@ -159,6 +174,45 @@ impl TestLog {
             user,
             membership_change::Change::Left(membership_change::Left {
                 user: user.to_vec(),
+            }),
+        );
+    }
+
+    pub fn rename(&mut self, actor: UserId, name: &str) {
+        self.membership(
+            actor,
+            membership_change::Change::Renamed(membership_change::Renamed {
+                name: name.to_owned(),
+            }),
+        );
+    }
+
+    pub fn give_role(&mut self, user: UserId, role: Role) {
+        self.membership(
+            user,
+            membership_change::Change::RoleChanged(membership_change::RoleChanged {
+                user: user.to_vec(),
+                role: role.into(),
+            }),
+        );
+    }
+
+    pub fn open_history(&mut self, user: UserId, from_number: u64) {
+        self.membership(
+            user,
+            membership_change::Change::HistoryOpened(membership_change::HistoryOpened {
+                user: user.to_vec(),
+                from_number,
+            }),
+        );
+    }
+
+    pub fn block(&mut self, blocker: UserId, block: Block) {
+        self.membership(
+            blocker,
+            membership_change::Change::BlockChanged(membership_change::BlockChanged {
+                blocker: blocker.to_vec(),
+                block: block.into(),
             }),
         );
     }
@@ -190,9 +244,73 @@ impl TestLog {
     }
 
     pub fn read(&mut self, reader: UserId, number: u64) {
-        self.push(log_record::Change::Read(MoveReadMark {
+        self.mark(reader, number, 0);
+    }
+
+    pub fn deliver(&mut self, reader: UserId, number: u64) {
+        self.mark(reader, 0, number);
+    }
+
+    fn mark(&mut self, reader: UserId, read_number: u64, delivered_number: u64) {
+        self.push(log_record::Change::Marks(MoveMarks {
             reader: reader.to_vec(),
+            read_number,
+            delivered_number,
+        }));
+    }
+
+    pub fn mark_unread(&mut self, reader: UserId) {
+        let reader = reader.to_vec();
+        self.push(log_record::Change::MarkUnread(MarkUnread { reader }));
+    }
+
+    pub fn hide(&mut self, reader: UserId, number: u64) {
+        let reader = reader.to_vec();
+        self.push(log_record::Change::Hide(HideEntry { reader, number }));
+    }
+
+    pub fn edit(&mut self, sender: UserId, number: u64, text: &str) -> ClientMessageId {
+        let edit = Edit {
+            text: text.to_owned(),
+        };
+        self.change(sender, number, change_message::Change::Edit(edit))
+    }
+
+    pub fn delete(&mut self, sender: UserId, number: u64) -> ClientMessageId {
+        self.change(sender, number, change_message::Change::Delete(Delete {}))
+    }
+
+    pub fn react(&mut self, sender: UserId, number: u64, emoji: &str) -> ClientMessageId {
+        let react = React {
+            reaction: Some(react::Reaction::Add(emoji.to_owned())),
+        };
+        self.change(sender, number, change_message::Change::React(react))
+    }
+
+    pub fn change(
+        &mut self,
+        sender: UserId,
+        number: u64,
+        change: change_message::Change,
+    ) -> ClientMessageId {
+        let id = self.client_message_id();
+        self.change_as(sender, id, number, change);
+        id
+    }
+
+    pub fn change_as(
+        &mut self,
+        sender: UserId,
+        id: ClientMessageId,
+        number: u64,
+        change: change_message::Change,
+    ) {
+        self.push(log_record::Change::ChangeMessage(ChangeMessage {
+            sender: sender.to_vec(),
+            client_message_id: id.to_vec(),
+            change_id: MessageId::generate(&self.ids).to_vec(),
             number,
+            change: Some(change),
         }));
     }
 }
