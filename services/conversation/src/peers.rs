@@ -53,7 +53,11 @@ impl Peers {
             .into_inner();
         unknown.retain(|user| {
             let text = user.to_string();
-            !found.users.iter().any(|known| known.user_id == text)
+            // Who deleted their account is left as a tombstone, which nobody writes to.
+            !found
+                .users
+                .iter()
+                .any(|known| known.user_id == text && !known.deleted)
         });
         Ok(unknown)
     }
