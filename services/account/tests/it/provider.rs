@@ -150,10 +150,6 @@ impl Browser {
         pairs.join("; ")
     }
 
-    pub fn forget_cookies(&mut self) {
-        self.cookies.clear();
-    }
-
     pub async fn send(
         &mut self,
         url: &str,
