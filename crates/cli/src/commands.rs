@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::keep::{Keeper, Kept};
 use crate::output::{Names, Output, line, people_in};
-use crate::{Cli, Command, check, follow};
+use crate::{Cli, Command, check, follow, groups};
 
 pub const DEFAULT_SERVER: &str = "http://localhost:8080";
 
@@ -128,11 +128,32 @@ pub async fn run(cli: Cli) -> Result<()> {
             out.print(&group, || format!("Group `{}` is yours.", args.name));
             Ok(())
         }
-        Command::Join { name } => {
-            let group = client()?.join_group(&name).await?;
-            out.print(&group, || format!("You are in `{name}`."));
+        Command::Groups { prefix } => groups::list(out, &client()?, &prefix).await,
+        Command::Join(args) => {
+            let client = client()?;
+            let group = match args.name {
+                Some(name) => client.join_group(&name).await?,
+                None => client.join_by_invitation(&first_line().await?).await?,
+            };
+            out.print(&group, || {
+                format!(
+                    "You are in `{}`.",
+                    group.name.as_deref().unwrap_or_default()
+                )
+            });
             Ok(())
         }
+        Command::Invite(args) => groups::invite(out, &client()?, &args).await,
+        Command::Add { place, people } => groups::add(out, &client()?, &place, &people).await,
+        Command::Remove { place, person } => groups::remove(out, &client()?, &place, &person).await,
+        Command::Role {
+            place,
+            person,
+            role,
+        } => groups::set_role(out, &client()?, &place, &person, role).await,
+        Command::ChangeGroup(args) => groups::change(out, &client()?, args).await,
+        Command::DeleteGroup { place } => groups::delete(out, &client()?, &place).await,
+        Command::Top(args) => groups::top(out, &client()?, &args).await,
         // Dealt with before, because its exit codes are others.
         Command::Verify(_) => Ok(()),
         Command::Leave { place } => {
@@ -280,15 +301,22 @@ async fn send(
 
 /// Asks for the password, or reads the first line of standard input.
 async fn password(from_stdin: bool) -> Result<String> {
-    tokio::task::spawn_blocking(move || {
-        if from_stdin {
-            let mut line = String::new();
-            std::io::stdin().lock().read_line(&mut line)?;
-            Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-        } else {
-            rpassword::prompt_password("Password: ")
-                .context("there is no terminal to ask on; use --password-stdin")
-        }
+    if from_stdin {
+        return first_line().await;
+    }
+    tokio::task::spawn_blocking(|| {
+        rpassword::prompt_password("Password: ")
+            .context("there is no terminal to ask on; use --password-stdin")
+    })
+    .await?
+}
+
+/// The first line of standard input, for what must not be an argument.
+async fn first_line() -> Result<String> {
+    tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
     })
     .await?
 }

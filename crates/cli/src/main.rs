@@ -3,6 +3,7 @@
 mod check;
 mod commands;
 mod follow;
+mod groups;
 mod keep;
 mod output;
 mod place;
@@ -10,7 +11,7 @@ mod place;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ids::FileId;
 
 use crate::commands::NotSignedIn;
@@ -60,8 +61,46 @@ enum Command {
     History(History),
     /// Make a group.
     NewGroup(NewGroup),
-    /// Join a group by its name.
-    Join { name: String },
+    /// Public groups, by the beginning of their names.
+    Groups {
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+    /// Join a group by its name, or by an invitation.
+    Join(Join),
+    /// Make an invitation to a group, and print its token: whoever has it can join.
+    Invite(Invite),
+    /// Put people into a group.
+    Add {
+        #[arg(value_name = PLACE)]
+        place: Place,
+        #[arg(value_name = "@HANDLE", required = true)]
+        people: Vec<String>,
+    },
+    /// Take somebody out of a group.
+    Remove {
+        #[arg(value_name = PLACE)]
+        place: Place,
+        #[arg(value_name = "@HANDLE")]
+        person: String,
+    },
+    /// Make a member of a group an owner, an admin, or a plain member.
+    Role {
+        #[arg(value_name = PLACE)]
+        place: Place,
+        #[arg(value_name = "@HANDLE")]
+        person: String,
+        role: Role,
+    },
+    /// Change what a group is called and what it says of itself.
+    ChangeGroup(ChangeGroup),
+    /// Delete a group. There is no way back.
+    DeleteGroup {
+        #[arg(value_name = PLACE)]
+        place: Place,
+    },
+    /// The ten groups where most is going on.
+    Top(Top),
     /// Leave a group.
     Leave {
         #[arg(value_name = PLACE)]
@@ -155,6 +194,70 @@ struct NewGroup {
     /// Handles of its first members.
     #[arg(value_name = "@HANDLE")]
     members: Vec<String>,
+}
+
+#[derive(Args)]
+struct Join {
+    #[arg(required_unless_present = "invitation_stdin")]
+    name: Option<String>,
+    /// Read the token of an invitation from the first line of standard input.
+    #[arg(long, conflicts_with = "name")]
+    invitation_stdin: bool,
+}
+
+#[derive(Args)]
+struct Invite {
+    #[arg(value_name = PLACE)]
+    place: Place,
+    /// How long it is good: 60 to 7776000.
+    #[arg(long, value_name = "SECONDS")]
+    expires_in: Option<u32>,
+    /// How many people it lets in: 1 to 10000.
+    #[arg(long, value_name = "PEOPLE")]
+    max_uses: Option<u32>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Role {
+    Owner,
+    Admin,
+    Member,
+}
+
+#[derive(Args)]
+struct ChangeGroup {
+    #[arg(value_name = PLACE)]
+    place: Place,
+    #[arg(long)]
+    name: Option<String>,
+    #[arg(long)]
+    description: Option<String>,
+    #[arg(long)]
+    visibility: Option<Visibility>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Visibility {
+    Public,
+    Private,
+}
+
+#[derive(Args)]
+struct Top {
+    by: By,
+    /// First day, YYYY-MM-DD in UTC.
+    #[arg(long, value_name = "DAY")]
+    from: Option<String>,
+    /// Last day.
+    #[arg(long, value_name = "DAY")]
+    to: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum By {
+    Members,
+    ActiveUsers,
+    Messages,
 }
 
 #[derive(Args)]

@@ -163,6 +163,7 @@ pub fn line(entry: &Entry, names: &Names) -> String {
             opened.from_number,
             names.of(&opened.user_id)
         ),
+        Some(entry::Change::GroupDeleted(_)) => format!("* {actor} deleted the group"),
         None => "* something that this version doesn't know".to_owned(),
     };
     let time = clock::from_unix_ms(entry.time_unix_ms.unsigned_abs());

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{Client, Done, segment};
 use crate::error::Result;
+use crate::groups::Group;
 use crate::wire;
 
 /// One-to-one or a group.
@@ -36,6 +37,9 @@ pub struct Conversation {
     /// The other person of a one-to-one conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_id: Option<UserId>,
+    /// Of a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
     /// RFC 3339.
     pub created_at: String,
 }
@@ -47,6 +51,45 @@ pub struct Member {
     pub role: MemberRole,
     /// RFC 3339.
     pub joined_at: String,
+}
+
+/// Whether a conversation may make itself heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mute {
+    Off,
+    /// Until `muted_until`; in the past, it is over.
+    Until,
+    Forever,
+}
+
+/// This person's own settings of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationSettings {
+    /// Grows with every change; 0: never changed.
+    pub version: u64,
+    pub mute: Mute,
+    /// RFC 3339; with [`Mute::Until`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<String>,
+    pub archived: bool,
+    /// From the top; `None`: not pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin_position: Option<u32>,
+}
+
+/// What to change of them; `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SettingsChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mute: Option<Mute>,
+    /// RFC 3339, in the future; with [`Mute::Until`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
 }
 
 /// A conversation and who is in it.
@@ -76,8 +119,8 @@ pub struct ConversationPage {
 }
 
 #[derive(Deserialize)]
-struct Opened {
-    conversation: Conversation,
+pub(crate) struct Opened {
+    pub conversation: Conversation,
 }
 
 impl Client {
@@ -129,6 +172,29 @@ impl Client {
         let path = format!("/api/conversations/{conversation}/members/{user}");
         let Done = self.call(Method::DELETE, &path, |request| request).await?;
         Ok(())
+    }
+
+    /// This person's own settings of a conversation.
+    ///
+    /// # Errors
+    /// Code `conversation_unknown`.
+    pub async fn settings(&self, conversation: ConversationId) -> Result<ConversationSettings> {
+        self.get(&format!("/api/conversations/{conversation}/settings"))
+            .await
+    }
+
+    /// Mutes, archives or pins a conversation for this person.
+    ///
+    /// # Errors
+    /// Codes `conversation_unknown`, `too_many_pins`.
+    pub async fn change_settings(
+        &self,
+        conversation: ConversationId,
+        changes: &SettingsChanges,
+    ) -> Result<ConversationSettings> {
+        let path = format!("/api/conversations/{conversation}/settings");
+        self.call(Method::PATCH, &path, |request| request.json(changes))
+            .await
     }
 
     /// A page of this person's conversations, newest activity first. `cursor` is that of the page

@@ -27,6 +27,7 @@ mod conversations;
 pub mod engine;
 mod error;
 mod files;
+mod groups;
 mod messages;
 mod session;
 mod tokens;
@@ -35,12 +36,16 @@ pub use account::{Registration, User, WhoAmI};
 pub use api::{Api, Client};
 pub use connection::{CloseReason, ConnectError, Connection, Format, Incoming};
 pub use conversations::{
-    Conversation, ConversationDetails, ConversationKind, ConversationPage, ConversationSummary,
-    Member, MemberRole,
+    Conversation, ConversationDetails, ConversationKind, ConversationPage, ConversationSettings,
+    ConversationSummary, Member, MemberRole, Mute, SettingsChanges,
 };
 pub use engine::{ConnectionState, Draft, Standing, Update};
 pub use error::{Error, FieldProblem, Refusal, Result};
 pub use files::{Download, File, Upload};
+pub use groups::{
+    Group, GroupActivity, GroupCard, GroupChanges, GroupPage, GroupVisibility, Invitation,
+    NewInvitation, ReportMetric, TopGroups,
+};
 pub use messages::{EntryPage, Position};
 pub use session::{SendError, Session, SessionOptions, Updates};
 pub use tokens::{Credentials, OpenVault, Vault};

@@ -123,6 +123,8 @@ ids! {
     DeviceId,
     /// An uploaded file.
     FileId,
+    /// An invitation to a group.
+    InvitationId,
     /// An open socket.
     ConnectionId,
     /// One run of a process, new at each start.

@@ -205,6 +205,31 @@ pub fn log_consumer(
     config
 }
 
+/// A member of a consumer group that follows the log beside the sequencer, in no hurry: from the beginning
+/// the first time, later from the offsets that were stored by hand.
+///
+/// # Errors
+/// When librdkafka refuses the configuration.
+pub fn group_consumer(
+    settings: &KafkaSettings,
+    client_id: &str,
+    group: &str,
+) -> Result<Consumer, KafkaError> {
+    let mut config = base(settings, client_id);
+    config
+        .set("group.id", group)
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("session.timeout.ms", "30000")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.auto.commit", "true")
+        .set("fetch.wait.max.ms", "500")
+        .set("fetch.error.backoff.ms", "500")
+        .set("queued.max.messages.kbytes", "4096")
+        .set("enable.partition.eof", "false");
+    config.create_with_context(Context::default())
+}
+
 /// A reader of one partition that is assigned to it by hand: no group, no committed offsets.
 #[must_use]
 pub fn deliveries_consumer(settings: &KafkaSettings, client_id: &str) -> ClientConfig {

@@ -78,9 +78,13 @@ mod bindings {
             "entry::Change",
             "reacted::Reaction",
         ] {
-            let oneof = format!("    #[prost(oneof = \"{oneof}\"");
-            assert!(text.contains(&oneof));
-            text = text.replace(&oneof, &format!("    #[serde(flatten)]\n{oneof}"));
+            // An attribute that is too long for a line is broken into several.
+            let forms = [
+                format!("    #[prost(oneof = \"{oneof}\""),
+                format!("    #[prost(\n        oneof = \"{oneof}\""),
+            ];
+            let form = forms.iter().find(|form| text.contains(*form)).unwrap();
+            text = text.replace(form, &format!("    #[serde(flatten)]\n{form}"));
         }
         std::fs::write(&socket, text).unwrap();
 

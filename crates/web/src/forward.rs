@@ -56,6 +56,17 @@ pub struct Upstreams {
     pub chat_gateway: Vec<String>,
 }
 
+/// Short addresses of the conversation service. Named one by one: `/group/{name}/connect` is a page.
+const SHORT_ROUTES: [&str; 7] = [
+    "/chat/users",
+    "/group",
+    "/group/{name}",
+    "/group/{name}/join",
+    "/group/{name}/leave",
+    "/group/{name}/members",
+    "/group/{name}/members/{user_id}",
+];
+
 /// The routes of the ingress: `/api/<x>/…` is a service, `/users/…` the account service once more,
 /// `/socket` a gateway.
 pub fn routes(upstreams: Upstreams) -> Router {
@@ -108,7 +119,12 @@ pub fn routes(upstreams: Upstreams) -> Router {
         let route = any(forward).with_state(upstream);
         router = router.route(prefix, route.clone());
         if kind == Traffic::Requests {
-            router = router.route(&format!("{prefix}/{{*rest}}"), route);
+            router = router.route(&format!("{prefix}/{{*rest}}"), route.clone());
+        }
+        if name == "conversation" {
+            for short in SHORT_ROUTES {
+                router = router.route(short, route.clone());
+            }
         }
     }
     router

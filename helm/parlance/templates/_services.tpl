@@ -16,8 +16,8 @@ conversation:
   kind: Deployment
   ports: {http: 7120, grpc: 7121, internal: 7122, ops: 7123}
   calls: [account, message]
-  stores: [postgres, kafka]
-  routes: [/api/conversations]
+  stores: [postgres, redis, kafka]
+  routes: [/api/conversations, /chat/users]
   grpcService: parlance.conversation.v1.ConversationService
 message:
   values: message

@@ -9,9 +9,12 @@ use sqlx::PgPool;
 use crate::config::Config;
 use crate::events::publish::{ACK_TIMEOUT, Publisher};
 use crate::events::relay::Relay;
+use crate::limits::Limits;
 use crate::listing::Listing;
 use crate::memberships::Memberships;
 use crate::peers::Peers;
+use crate::reports::{self, Counter, Notes, Reports};
+use crate::store::activity::Activity;
 use crate::store::conversations::Conversations;
 use crate::store::outbox::Outbox;
 
@@ -20,11 +23,13 @@ use crate::store::outbox::Outbox;
 pub struct App {
     pub memberships: Arc<Memberships>,
     pub listing: Arc<Listing>,
+    pub reports: Arc<Reports>,
     pub tokens: TokenVerifier,
     pub identity: ServiceIdentity,
     pub pool: PgPool,
     outbox: Outbox,
     publisher: Publisher,
+    peers: Peers,
 }
 
 impl App {
@@ -49,20 +54,34 @@ impl App {
             account: PeerChannel::new("account", &config.peers.account, identity.clone())?,
             message: PeerChannel::new("message", &config.peers.message, identity.clone())?,
         };
+        let clock = Clock::system();
+        let redis = rate_limit::Redis::new(&config.redis, clock.clone())?;
+        let limits = Arc::new(Limits::new(&config.limits, &redis, &clock));
         Ok(Self {
             memberships: Arc::new(Memberships {
                 store: store.clone(),
                 publisher: publisher.clone(),
                 peers: peers.clone(),
-                clock: Clock::system(),
+                limits: Arc::clone(&limits),
+                clock: clock.clone(),
                 apply_timeout: Duration::from_millis(config.membership.apply_timeout_ms),
             }),
-            listing: Arc::new(Listing { store, peers }),
+            listing: Arc::new(Listing {
+                store: store.clone(),
+                peers: peers.clone(),
+                limits: Arc::clone(&limits),
+            }),
+            reports: Arc::new(Reports {
+                store,
+                limits,
+                clock,
+            }),
             tokens: TokenVerifier::new(config.tokens.clone()),
             identity,
             pool,
             outbox,
             publisher,
+            peers,
         })
     }
 
@@ -73,6 +92,27 @@ impl App {
             outbox: self.outbox.clone(),
             publisher: self.publisher.clone(),
             settings: config.relay.clone(),
+        }
+    }
+
+    /// The task that notes which groups are written in.
+    ///
+    /// # Errors
+    /// When a setting can't be used.
+    pub fn notes(&self, config: &Config) -> anyhow::Result<Notes> {
+        Ok(Notes {
+            activity: Activity::new(self.pool.clone()),
+            consumer: kafka::group_consumer(&config.kafka, "conversation", reports::GROUP)?,
+        })
+    }
+
+    /// The task that counts what is written there.
+    #[must_use]
+    pub fn counter(&self, config: &Config) -> Counter {
+        Counter {
+            activity: Activity::new(self.pool.clone()),
+            peers: self.peers.clone(),
+            settings: config.reports.clone(),
         }
     }
 }

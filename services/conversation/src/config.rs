@@ -1,6 +1,8 @@
 use serde::Deserialize;
 
 use crate::events::relay::RelaySettings;
+pub use crate::limits::LimitSettings;
+pub use crate::reports::ReportSettings;
 
 /// The defaults, and the documentation of every setting.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -15,9 +17,12 @@ pub struct Config {
     pub identity: auth::IdentitySettings,
     pub peers: PeerSettings,
     pub database: postgres::DatabaseSettings,
+    pub redis: rate_limit::RedisSettings,
     pub kafka: kafka::KafkaSettings,
+    pub limits: LimitSettings,
     pub membership: MembershipSettings,
     pub relay: RelaySettings,
+    pub reports: ReportSettings,
     pub shutdown: ShutdownSettings,
 }
 

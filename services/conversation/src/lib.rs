@@ -8,13 +8,19 @@ pub mod app;
 pub mod config;
 pub mod domain;
 pub mod events;
+mod groups;
 mod grpc;
 mod http;
+mod invitations;
+mod limits;
 mod listing;
 mod memberships;
 pub mod metrics;
 mod peers;
+mod personal;
 mod problems;
+mod reports;
+mod requests;
 pub mod store;
 
 use lifecycle::Lifecycle;
@@ -85,6 +91,10 @@ pub async fn run(
         listeners.internal,
         reflect(grpc::internal(app.clone())),
     );
+    let notes = app.notes(&config)?;
+    let counter = app.counter(&config);
+    lifecycle.spawn("activity notes", notes.run(lifecycle.stopping()));
+    lifecycle.spawn("activity counter", counter.run(lifecycle.stopping()));
     let relay = app.relay(&config);
     lifecycle.spawn("relay", relay.run(lifecycle.stopping()));
     lifecycle.ready().set(true);

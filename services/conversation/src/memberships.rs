@@ -1,6 +1,7 @@
 //! Who is in which conversation: every change, and the way to the log that it takes before its
 //! caller gets an answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Person;
@@ -12,18 +13,20 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::conversation::{Conversation, Pair, Standing};
 use crate::domain::group_name::GroupName;
 use crate::events::publish::Publisher;
+use crate::limits::Limits;
 use crate::metrics;
-use crate::peers::Peers;
+use crate::peers::{Peers, Unreachable};
 use crate::problems;
-use crate::store::conversations::{Conversations, View};
+use crate::store::conversations::{Conversations, NewGroup, View};
 
-/// People that a group may begin with, its owner not counted.
-pub const MAX_FIRST_MEMBERS: usize = 100;
+/// People that a group may begin with, its owner not counted, and that may be added at once.
+pub const MAX_AT_ONCE: usize = 100;
 
 pub struct Memberships {
     pub store: Conversations,
     pub publisher: Publisher,
     pub peers: Peers,
+    pub limits: Arc<Limits>,
     pub clock: Clock,
     /// How long a call waits for the log; then its caller gets `membership_pending`.
     pub apply_timeout: Duration,
@@ -36,8 +39,11 @@ impl Memberships {
     /// `cannot_open_with_self`, `user_unknown`, `membership_pending`.
     pub async fn open_direct(&self, person: &Person, peer: UserId) -> Result<Conversation> {
         let pair = Pair::of(person.user, peer)?;
-        if !self.peers.unknown_users(person, &[peer]).await?.is_empty() {
-            return Err(problems::user_unknown());
+        self.limits.new_conversation(person.user, 1).await?;
+        if let Some((_, reason)) = self.peers.unreachable(person, &[peer]).await?.first() {
+            return Err(match reason {
+                Unreachable::Unknown => problems::user_unknown(),
+            });
         }
         let (conversation, standing) = self
             .store
@@ -56,41 +62,28 @@ impl Memberships {
     /// Creates a group that the person owns, or returns it if the same call made it before.
     ///
     /// # Errors
-    /// `group_name_taken`, `membership_pending`; `input_invalid` with each unknown or surplus member.
-    pub async fn create_group(
-        &self,
-        person: &Person,
-        name: &GroupName,
-        members: &[UserId],
-    ) -> Result<Conversation> {
-        let mut fields = Fields::default();
-        if members.len() > MAX_FIRST_MEMBERS {
+    /// `group_name_taken`, `membership_pending`; `input_invalid` with each surplus member, and each who
+    /// can't be added.
+    pub async fn create_group(&self, person: &Person, group: &NewGroup) -> Result<Conversation> {
+        if group.members.len() > MAX_AT_ONCE {
+            let mut fields = Fields::default();
             fields.refuse(
                 "member_ids",
                 "too_many_members",
-                format!("A group begins with at most {MAX_FIRST_MEMBERS} others; more can join."),
+                format!("A group begins with at most {MAX_AT_ONCE} others; more can join."),
             );
             return Err(fields.into_problem());
         }
-        let unknown = self.peers.unknown_users(person, members).await?;
-        if !unknown.is_empty() {
-            for (index, member) in members.iter().enumerate() {
-                if unknown.contains(member) {
-                    fields.refuse(
-                        format!("member_ids[{index}]"),
-                        "user_unknown",
-                        "There is no such person.",
-                    );
-                }
-            }
-            return Err(fields.into_problem());
-        }
+        self.limits
+            .new_conversation(person.user, group.members.len())
+            .await?;
+        self.require_reachable(person, "member_ids", &group.members)
+            .await?;
         let (conversation, standing) = self
             .store
             .create_group(
-                name,
+                group,
                 person.user,
-                members,
                 ConversationId::generate(&self.clock),
                 self.clock.unix_ms(),
             )
@@ -99,11 +92,36 @@ impl Memberships {
         Ok(conversation)
     }
 
-    /// Joins a group by its name.
+    /// Refuses people who can't be put into a group by this person, each under its place in `field`.
+    pub(crate) async fn require_reachable(
+        &self,
+        person: &Person,
+        field: &str,
+        users: &[UserId],
+    ) -> Result<()> {
+        let unreachable = self.peers.unreachable(person, users).await?;
+        if unreachable.is_empty() {
+            return Ok(());
+        }
+        let mut fields = Fields::default();
+        for (index, user) in users.iter().enumerate() {
+            if let Some((_, reason)) = unreachable.iter().find(|(other, _)| other == user) {
+                let (code, detail) = match reason {
+                    Unreachable::Unknown => ("user_unknown", "There is no such person."),
+                };
+                fields.refuse(format!("{field}[{index}]"), code, detail);
+            }
+        }
+        Err(fields.into_problem())
+    }
+
+    /// Joins a public group by its name.
     ///
     /// # Errors
     /// `group_unknown`, `group_full`, `membership_pending`.
     pub async fn join(&self, person: &Person, name: &GroupName) -> Result<Conversation> {
+        self.limits.search(person.user).await?;
+        self.limits.change(person.user).await?;
         let (conversation, standing) = self
             .store
             .join(name, person.user, self.clock.unix_ms())
@@ -117,7 +135,11 @@ impl Memberships {
     /// # Errors
     /// `conversation_unknown`, `direct_conversation_fixed`, `membership_pending`.
     pub async fn leave(&self, person: &Person, conversation: ConversationId) -> Result<()> {
-        let standing = self.store.leave(conversation, person.user).await?;
+        self.limits.change(person.user).await?;
+        let standing = self
+            .store
+            .leave(conversation, person.user, self.clock.unix_ms())
+            .await?;
         self.settle(standing).await
     }
 
@@ -134,7 +156,11 @@ impl Memberships {
         if target == person.user {
             return self.leave(person, conversation).await;
         }
-        let standing = self.store.remove(conversation, person.user, target).await?;
+        self.limits.change(person.user).await?;
+        let standing = self
+            .store
+            .remove(conversation, person.user, target, self.clock.unix_ms())
+            .await?;
         self.settle(standing).await
     }
 
@@ -143,6 +169,7 @@ impl Memberships {
     /// # Errors
     /// `conversation_unknown`, `membership_pending`.
     pub async fn view(&self, person: &Person, conversation: ConversationId) -> Result<View> {
+        self.limits.read(person.user).await?;
         let view = self
             .store
             .view(conversation, person.user)
@@ -166,7 +193,7 @@ impl Memberships {
 
     /// Returns when the log has applied a version: nobody is told of a change before everybody can
     /// see it.
-    async fn settle(&self, standing: Standing) -> Result<()> {
+    pub(crate) async fn settle(&self, standing: Standing) -> Result<()> {
         let began = Instant::now();
         let deadline = began + self.apply_timeout;
         match timeout_at(deadline, self.publisher.publish_through(standing)).await {
@@ -195,48 +222,4 @@ impl Memberships {
             Err(problem) => Err(problem),
         }
     }
-}
-
-/// Reads ids of members, each fault under its own place.
-pub(crate) fn parse_members(fields: &mut Fields, texts: &[String]) -> Option<Vec<UserId>> {
-    let parsed: Vec<Option<UserId>> = texts
-        .iter()
-        .enumerate()
-        .map(|(index, text)| {
-            fields.parse(
-                format!("member_ids[{index}]"),
-                "user_id_invalid",
-                UserId::parse(text),
-            )
-        })
-        .collect();
-    parsed.into_iter().collect()
-}
-
-/// Reads a conversation's id.
-pub(crate) fn parse_conversation(text: &str) -> Result<ConversationId> {
-    let mut fields = Fields::default();
-    fields
-        .parse(
-            "conversation_id",
-            "conversation_id_invalid",
-            ConversationId::parse(text),
-        )
-        .ok_or_else(|| fields.into_problem())
-}
-
-/// Reads a person's id.
-pub(crate) fn parse_user(text: &str) -> Result<UserId> {
-    let mut fields = Fields::default();
-    fields
-        .parse("user_id", "user_id_invalid", UserId::parse(text))
-        .ok_or_else(|| fields.into_problem())
-}
-
-/// Reads the name of a group.
-pub(crate) fn parse_group_name(text: &str) -> Result<GroupName> {
-    let mut fields = Fields::default();
-    fields
-        .parse("name", "group_name_invalid", GroupName::parse(text))
-        .ok_or_else(|| fields.into_problem())
 }

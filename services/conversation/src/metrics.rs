@@ -12,6 +12,9 @@ const OLDEST: &str = "conversation_outbox_oldest_seconds";
 /// Seconds from a change's commit until the log had applied it. Label `outcome`: `applied`, `pending`.
 const APPLY: &str = "conversation_membership_apply_seconds";
 
+/// Messages that were counted for the reports.
+const COUNTED: &str = "conversation_activity_messages_total";
+
 /// Gives the metrics their help texts.
 pub fn describe() {
     ::metrics::describe_counter!(PUBLISHED, "Membership changes that Kafka acknowledged");
@@ -25,6 +28,7 @@ pub fn describe() {
         ::metrics::Unit::Seconds,
         "From the commit of a membership change until the log has applied it"
     );
+    ::metrics::describe_counter!(COUNTED, "Messages that were counted for the reports");
 }
 
 pub(crate) fn published() {
@@ -41,4 +45,8 @@ pub(crate) fn applied(after: Duration) {
 
 pub(crate) fn pending(after: Duration) {
     ::metrics::histogram!(APPLY, "outcome" => "pending").record(after);
+}
+
+pub(crate) fn counted(messages: u32) {
+    ::metrics::counter!(COUNTED).increment(messages.into());
 }

@@ -10,12 +10,15 @@ use problem::{Kind, Problem, Result};
 use proto::account::GetUsersRequest;
 use proto::account::account_service_client::AccountServiceClient;
 use proto::message::message_internal_service_client::MessageInternalServiceClient;
-use proto::message::{AwaitMembershipVersionRequest, GetHeadsRequest, GetSummariesRequest};
+use proto::message::{
+    AwaitMembershipVersionRequest, CountMessagesRequest, GetHeadsRequest, GetSummariesRequest,
+};
 use proto::socket;
 use tokio::time::Instant;
 
 use crate::domain::conversation::Standing;
 use crate::domain::page::Activity;
+use crate::store::activity::DailyCount;
 
 /// Heads asked for in one call, and calls under way at once for one list.
 const HEADS_PER_CALL: usize = 1_000;
@@ -31,12 +34,47 @@ pub struct Peers {
     pub message: PeerChannel,
 }
 
+/// Why somebody can't be brought into a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreachable {
+    /// There is no such person.
+    Unknown,
+}
+
+/// What the message service has counted above a number.
+#[derive(Debug)]
+pub struct Counted {
+    pub counts: Vec<DailyCount>,
+    /// The number up to which it is.
+    pub through: u64,
+    pub head: u64,
+    /// Offset of the last record of the log that is in the head.
+    pub applied_offset: i64,
+}
+
 impl Peers {
+    /// Those of `users` (at most 100, the person left aside) with whom the person can't begin a
+    /// conversation, or put them into a group.
+    ///
+    /// # Errors
+    /// When the account service fails.
+    pub async fn unreachable(
+        &self,
+        person: &Person,
+        users: &[UserId],
+    ) -> Result<Vec<(UserId, Unreachable)>> {
+        let unknown = self.unknown_users(person, users).await?;
+        Ok(unknown
+            .into_iter()
+            .map(|user| (user, Unreachable::Unknown))
+            .collect())
+    }
+
     /// Those of `users` (at most 100, the person left aside) that have no account.
     ///
     /// # Errors
     /// When the account service fails.
-    pub async fn unknown_users(&self, person: &Person, users: &[UserId]) -> Result<Vec<UserId>> {
+    async fn unknown_users(&self, person: &Person, users: &[UserId]) -> Result<Vec<UserId>> {
         let mut unknown = users.to_vec();
         // Whose token was verified is known.
         unknown.retain(|user| *user != person.user);
@@ -132,6 +170,44 @@ impl Peers {
                 })
             })
             .collect()
+    }
+
+    /// Who wrote how many messages on which day, above a number.
+    ///
+    /// # Errors
+    /// When the message service fails.
+    pub async fn count_messages(
+        &self,
+        conversation: ConversationId,
+        after: u64,
+    ) -> Result<Counted> {
+        let request = CountMessagesRequest {
+            conversation_id: conversation.to_string(),
+            after_number: after,
+        };
+        let counted = MessageInternalServiceClient::new(self.message.channel())
+            .count_messages(self.message.request(request, None))
+            .await
+            .map_err(|status| Problem::from_peer("message", &status))?
+            .into_inner();
+        let counts = counted
+            .counts
+            .iter()
+            .map(|count| {
+                Ok(DailyCount {
+                    day: count.day as i32,
+                    user: UserId::parse(&count.sender_id)
+                        .map_err(|error| Problem::internal(&error))?,
+                    messages: count.messages,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Counted {
+            counts,
+            through: counted.through_number,
+            head: counted.head_number,
+            applied_offset: counted.applied_offset,
+        })
     }
 
     /// State and last entry of each conversation (at most 100) that the person is in.

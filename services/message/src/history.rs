@@ -16,7 +16,7 @@ use crate::domain::conversation::{Head, RECEIPTS_UP_TO_MEMBERS, StoredEntry};
 use crate::domain::membership::{MemberEvent, MemberRow};
 use crate::domain::readers::{HiddenRow, MAX_HIDDEN, Marks};
 use crate::sequencer::routes::Routes;
-use crate::store::{EntryRange, Reads, Store, StoreError};
+use crate::store::{BUCKET_SIZE, EntryRange, Reads, Store, StoreError};
 
 /// Entries of a page.
 pub const DEFAULT_LIMIT: u32 = 50;
@@ -24,6 +24,9 @@ pub const MAX_LIMIT: u32 = 100;
 /// Conversations asked for at once.
 pub const MAX_IDS: usize = 100;
 pub const MAX_HEAD_IDS: usize = 1_000;
+/// Entries counted at once: ten buckets.
+const MAX_COUNTED: u64 = 10 * BUCKET_SIZE;
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Conversations read side by side for one call.
 const CONCURRENCY: usize = 8;
 
@@ -52,6 +55,15 @@ pub struct Page {
 pub struct Summary {
     pub state: ConversationState,
     pub last_entry: Option<Entry>,
+}
+
+/// Who wrote how many messages on which day.
+#[derive(Debug)]
+pub struct Counted {
+    /// By day (since 1970-01-01, UTC) and sender.
+    pub messages: BTreeMap<(u32, UserId), u32>,
+    pub through_number: u64,
+    pub head: Head,
 }
 
 /// The reader's side of the message service.
@@ -192,6 +204,36 @@ impl<R: Reads> History<R> {
             }
         }
         Ok(entries)
+    }
+
+    /// Counts the messages above a number, as far as one call goes. Deleted ones were written too.
+    ///
+    /// # Errors
+    /// `conversation_unknown`, `unavailable`.
+    pub async fn count_messages(
+        &self,
+        conversation: ConversationId,
+        after: u64,
+    ) -> Result<Counted, Problem> {
+        let head = self
+            .store
+            .head(conversation)
+            .await?
+            .ok_or_else(conversation_unknown)?;
+        let through_number = head.last_number.min(after.saturating_add(MAX_COUNTED));
+        let numbers: Vec<u64> = (after.saturating_add(1)..=through_number).collect();
+        let mut messages = BTreeMap::new();
+        for stored in self.store.entries(conversation, &numbers).await? {
+            if let Some(sender) = stored.countable_sender {
+                let day = stored.entry.time_unix_ms.max(0) / DAY_MS;
+                *messages.entry((day as u32, sender)).or_insert(0) += 1;
+            }
+        }
+        Ok(Counted {
+            messages,
+            through_number: through_number.max(after),
+            head,
+        })
     }
 
     /// Where the person stands in each conversation that they are or were in; others are left out.

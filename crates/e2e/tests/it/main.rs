@@ -5,6 +5,8 @@ mod chat;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod people;

@@ -33,10 +33,14 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let mut options = Options::for_tests(folder.path());
         // Everybody here comes from one address.
-        options.environment.push((
-            "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".to_owned(),
-            "100000".to_owned(),
-        ));
+        for name in [
+            "ACCOUNT__LIMITS__TRIES_PER_ADDRESS",
+            // A test asks again and again.
+            "CONVERSATION__LIMITS__REPORTS__TRIES",
+        ] {
+            let much = "100000".to_owned();
+            options.environment.push((name.to_owned(), much));
+        }
         change(&mut options);
         let suite = Suite::start(options).await.unwrap();
         Self {

@@ -49,7 +49,7 @@ fn grpc_code(status: &tonic::Status) -> &str {
 }
 
 /// A socket that has said hello.
-async fn greeted(stage: &Stage, person: &Client) -> Connection {
+pub async fn greeted(stage: &Stage, person: &Client) -> Connection {
     greeted_at(&stage.suite.socket_url(), person).await
 }
 
@@ -70,7 +70,7 @@ async fn greeted_at(url: &str, person: &Client) -> Connection {
     socket
 }
 
-async fn answer<T>(
+pub async fn answer<T>(
     socket: &mut Connection,
     mut wanted: impl FnMut(server_frame::Frame) -> Option<T>,
 ) -> T {

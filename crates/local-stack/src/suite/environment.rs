@@ -135,7 +135,10 @@ impl Plan<'_> {
         if let Some((_, database)) = super::DATABASES.iter().find(|(name, _)| *name == program) {
             settings.set("database__url", by("postgres", self.postgres.url(database)));
         }
-        if matches!(program, "account" | "message" | "chat-gateway") {
+        if matches!(
+            program,
+            "account" | "conversation" | "message" | "chat-gateway"
+        ) {
             settings.set("redis__url", by("redis", self.redis.url()));
         }
         if program != "file-upload" {

@@ -13,6 +13,36 @@ pub struct Conversation {
     pub peer_id: ::prost::alloc::string::String,
     #[prost(int64, tag = "5")]
     pub created_at_unix_ms: i64,
+    /// Of a group; absent for a direct conversation.
+    #[prost(message, optional, tag = "6")]
+    pub group: ::core::option::Option<Group>,
+}
+/// What a group says of itself.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Group {
+    #[prost(enumeration = "GroupVisibility", tag = "1")]
+    pub visibility: i32,
+    /// At most 500 characters; may be empty.
+    #[prost(string, tag = "2")]
+    pub description: ::prost::alloc::string::String,
+    /// A file of the group; empty: none.
+    #[prost(string, tag = "3")]
+    pub picture_id: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "4")]
+    pub member_count: u32,
+}
+/// A group as somebody sees it who need not be in it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupCard {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub group: ::core::option::Option<Group>,
+    /// The caller's; unspecified: not in it.
+    #[prost(enumeration = "MemberRole", tag = "4")]
+    pub role: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Member {
@@ -40,6 +70,11 @@ pub struct CreateGroupRequest {
     pub name: ::prost::alloc::string::String,
     #[prost(string, repeated, tag = "2")]
     pub member_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Unspecified: public.
+    #[prost(enumeration = "GroupVisibility", tag = "3")]
+    pub visibility: i32,
+    #[prost(string, tag = "4")]
+    pub description: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateGroupResponse {
@@ -78,6 +113,8 @@ pub struct ListConversationsRequest {
     pub page_token: ::prost::alloc::string::String,
     #[prost(uint32, tag = "2")]
     pub page_size: u32,
+    #[prost(enumeration = "ConversationFilter", tag = "3")]
+    pub filter: i32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListConversationsResponse {
@@ -94,6 +131,8 @@ pub struct ConversationSummary {
     pub state: ::core::option::Option<super::super::socket::v1::ConversationState>,
     #[prost(message, optional, tag = "3")]
     pub last_entry: ::core::option::Option<super::super::socket::v1::Entry>,
+    #[prost(message, optional, tag = "4")]
+    pub settings: ::core::option::Option<Settings>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetConversationRequest {
@@ -106,6 +145,256 @@ pub struct GetConversationResponse {
     pub conversation: ::core::option::Option<Conversation>,
     #[prost(message, repeated, tag = "2")]
     pub members: ::prost::alloc::vec::Vec<Member>,
+    /// The caller's own.
+    #[prost(message, optional, tag = "3")]
+    pub settings: ::core::option::Option<Settings>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddMembersRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddMembersResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeGroupRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    /// What is absent stays.
+    #[prost(string, optional, tag = "2")]
+    pub name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "3")]
+    pub description: ::core::option::Option<::prost::alloc::string::String>,
+    /// Empty: none.
+    #[prost(string, optional, tag = "4")]
+    pub picture_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// Unspecified: stays.
+    #[prost(enumeration = "GroupVisibility", tag = "5")]
+    pub visibility: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeGroupResponse {
+    #[prost(message, optional, tag = "1")]
+    pub conversation: ::core::option::Option<Conversation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRoleRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub user_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "MemberRole", tag = "3")]
+    pub role: i32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRoleResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenHistoryRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub user_id: ::prost::alloc::string::String,
+    /// The first number that they may see from now on; 1: all.
+    #[prost(uint64, tag = "3")]
+    pub from_number: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenHistoryResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteGroupRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteGroupResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPublicGroupsRequest {
+    /// Empty: all.
+    #[prost(string, tag = "1")]
+    pub prefix: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub page_size: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPublicGroupsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub groups: ::prost::alloc::vec::Vec<GroupCard>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetGroupRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetGroupResponse {
+    #[prost(message, optional, tag = "1")]
+    pub group: ::core::option::Option<GroupCard>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Invitation {
+    #[prost(string, tag = "1")]
+    pub invitation_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub created_by: ::prost::alloc::string::String,
+    #[prost(int64, tag = "3")]
+    pub created_at_unix_ms: i64,
+    #[prost(int64, tag = "4")]
+    pub expires_at_unix_ms: i64,
+    /// 0: as often as one likes.
+    #[prost(uint32, tag = "5")]
+    pub max_uses: u32,
+    #[prost(uint32, tag = "6")]
+    pub uses: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateInvitationRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    /// 60 s to 90 days; 0: 7 days.
+    #[prost(uint32, tag = "2")]
+    pub expires_in_seconds: u32,
+    /// 1 to 10,000; 0: as often as one likes.
+    #[prost(uint32, tag = "3")]
+    pub max_uses: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateInvitationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub invitation: ::core::option::Option<Invitation>,
+    /// Whoever has it can join. It is stored nowhere.
+    #[prost(string, tag = "2")]
+    pub token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListInvitationsRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListInvitationsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub invitations: ::prost::alloc::vec::Vec<Invitation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeInvitationRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub invitation_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeInvitationResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PreviewInvitationRequest {
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PreviewInvitationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub group: ::core::option::Option<GroupCard>,
+    #[prost(int64, tag = "2")]
+    pub expires_at_unix_ms: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JoinByInvitationRequest {
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JoinByInvitationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub conversation: ::core::option::Option<Conversation>,
+}
+/// A member's own settings of a conversation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Settings {
+    /// Grows with every change; 0: never changed.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    #[prost(enumeration = "Mute", tag = "2")]
+    pub mute: i32,
+    /// With MUTE_UNTIL.
+    #[prost(int64, tag = "3")]
+    pub muted_until_unix_ms: i64,
+    #[prost(bool, tag = "4")]
+    pub archived: bool,
+    /// 1, 2, 3, ... from the top; 0: not pinned. There may be gaps.
+    #[prost(uint32, tag = "5")]
+    pub pin_position: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSettingsRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSettingsResponse {
+    #[prost(message, optional, tag = "1")]
+    pub settings: ::core::option::Option<Settings>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeSettingsRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    /// Unspecified: stays.
+    #[prost(enumeration = "Mute", tag = "2")]
+    pub mute: i32,
+    /// With MUTE_UNTIL, in the future.
+    #[prost(int64, tag = "3")]
+    pub muted_until_unix_ms: i64,
+    #[prost(bool, optional, tag = "4")]
+    pub archived: ::core::option::Option<bool>,
+    /// Whoever is pinned goes below the others.
+    #[prost(bool, optional, tag = "5")]
+    pub pinned: ::core::option::Option<bool>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeSettingsResponse {
+    #[prost(message, optional, tag = "1")]
+    pub settings: ::core::option::Option<Settings>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrderPinsRequest {
+    #[prost(string, repeated, tag = "1")]
+    pub conversation_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrderPinsResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportTopGroupsRequest {
+    #[prost(enumeration = "ReportMetric", tag = "1")]
+    pub metric: i32,
+    /// First and last day of the period, both in it: YYYY-MM-DD, UTC. Empty: the 30 days up to today.
+    #[prost(string, tag = "2")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub to: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReportTopGroupsResponse {
+    /// Most first.
+    #[prost(message, repeated, tag = "1")]
+    pub groups: ::prost::alloc::vec::Vec<GroupActivity>,
+    #[prost(string, tag = "2")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub to: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupActivity {
+    #[prost(message, optional, tag = "1")]
+    pub group: ::core::option::Option<GroupCard>,
+    #[prost(uint64, tag = "2")]
+    pub active_users: u64,
+    #[prost(uint64, tag = "3")]
+    pub messages: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CheckMemberRequest {
@@ -176,6 +465,139 @@ impl MemberRole {
             "MEMBER_ROLE_OWNER" => Some(Self::Owner),
             "MEMBER_ROLE_ADMIN" => Some(Self::Admin),
             "MEMBER_ROLE_MEMBER" => Some(Self::Member),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum GroupVisibility {
+    Unspecified = 0,
+    /// Found and joined by its name.
+    Public = 1,
+    /// By invitation only.
+    Private = 2,
+}
+impl GroupVisibility {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "GROUP_VISIBILITY_UNSPECIFIED",
+            Self::Public => "GROUP_VISIBILITY_PUBLIC",
+            Self::Private => "GROUP_VISIBILITY_PRIVATE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "GROUP_VISIBILITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "GROUP_VISIBILITY_PUBLIC" => Some(Self::Public),
+            "GROUP_VISIBILITY_PRIVATE" => Some(Self::Private),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ConversationFilter {
+    /// All of them.
+    Unspecified = 0,
+    /// Those that aren't archived.
+    Active = 1,
+    Archived = 2,
+    /// In the order of the pins, on one page.
+    Pinned = 3,
+}
+impl ConversationFilter {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CONVERSATION_FILTER_UNSPECIFIED",
+            Self::Active => "CONVERSATION_FILTER_ACTIVE",
+            Self::Archived => "CONVERSATION_FILTER_ARCHIVED",
+            Self::Pinned => "CONVERSATION_FILTER_PINNED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CONVERSATION_FILTER_UNSPECIFIED" => Some(Self::Unspecified),
+            "CONVERSATION_FILTER_ACTIVE" => Some(Self::Active),
+            "CONVERSATION_FILTER_ARCHIVED" => Some(Self::Archived),
+            "CONVERSATION_FILTER_PINNED" => Some(Self::Pinned),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Mute {
+    Unspecified = 0,
+    Off = 1,
+    Until = 2,
+    Forever = 3,
+}
+impl Mute {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MUTE_UNSPECIFIED",
+            Self::Off => "MUTE_OFF",
+            Self::Until => "MUTE_UNTIL",
+            Self::Forever => "MUTE_FOREVER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MUTE_UNSPECIFIED" => Some(Self::Unspecified),
+            "MUTE_OFF" => Some(Self::Off),
+            "MUTE_UNTIL" => Some(Self::Until),
+            "MUTE_FOREVER" => Some(Self::Forever),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ReportMetric {
+    Unspecified = 0,
+    /// Members now.
+    Members = 1,
+    /// People who wrote in the period.
+    ActiveUsers = 2,
+    /// Messages of the period, later deleted ones among them.
+    Messages = 3,
+}
+impl ReportMetric {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REPORT_METRIC_UNSPECIFIED",
+            Self::Members => "REPORT_METRIC_MEMBERS",
+            Self::ActiveUsers => "REPORT_METRIC_ACTIVE_USERS",
+            Self::Messages => "REPORT_METRIC_MESSAGES",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REPORT_METRIC_UNSPECIFIED" => Some(Self::Unspecified),
+            "REPORT_METRIC_MEMBERS" => Some(Self::Members),
+            "REPORT_METRIC_ACTIVE_USERS" => Some(Self::ActiveUsers),
+            "REPORT_METRIC_MESSAGES" => Some(Self::Messages),
             _ => None,
         }
     }
@@ -338,8 +760,8 @@ pub mod conversation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Joins a group by its name. Idempotent. NOT_FOUND for an unknown name, FAILED_PRECONDITION for a full
-        /// group.
+        /// Joins a public group by its name. Idempotent. NOT_FOUND for an unknown name and for a private group,
+        /// FAILED_PRECONDITION for a full group.
         pub async fn join_group(
             &mut self,
             request: impl tonic::IntoRequest<super::JoinGroupRequest>,
@@ -425,6 +847,491 @@ pub mod conversation_service_client {
                     GrpcMethod::new(
                         "parlance.conversation.v1.ConversationService",
                         "RemoveMember",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts people into a group; owners and admins. All or none. At most 100. Idempotent.
+        pub async fn add_members(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AddMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddMembersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/AddMembers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "AddMembers",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Changes what is given of a group: name, description and picture (owners and admins), visibility (owners).
+        /// Idempotent. ALREADY_EXISTS when another group has the name.
+        pub async fn change_group(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangeGroupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeGroupResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/ChangeGroup",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "ChangeGroup",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a member a role; owners. Anybody may step down. Idempotent. NOT_FOUND (`member_unknown`) for who
+        /// isn't in it, FAILED_PRECONDITION (`owner_required`) for the last owner.
+        pub async fn set_role(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetRoleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetRoleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/SetRole",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "SetRole",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lets a member see what was written before they came; owners. Idempotent. There is no way back.
+        pub async fn open_history(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OpenHistoryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OpenHistoryResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/OpenHistory",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "OpenHistory",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a group; owners. Its members keep what they saw. Idempotent for its former members.
+        pub async fn delete_group(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteGroupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteGroupResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/DeleteGroup",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "DeleteGroup",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Public groups by the beginning of their names, in their order. At most 100 a page.
+        pub async fn list_public_groups(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPublicGroupsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPublicGroupsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/ListPublicGroups",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "ListPublicGroups",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A group by its name: a public one, or one that the caller is in. NOT_FOUND for any other.
+        pub async fn get_group(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetGroupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetGroupResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/GetGroup",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "GetGroup",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes an invitation; owners and admins. The token is told this once. Not idempotent.
+        /// FAILED_PRECONDITION (`too_many_invitations`) above 50 open ones.
+        pub async fn create_invitation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateInvitationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/CreateInvitation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "CreateInvitation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Open invitations of a group, newest first; owners and admins.
+        pub async fn list_invitations(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListInvitationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListInvitationsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/ListInvitations",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "ListInvitations",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends an invitation; owners and admins. Idempotent.
+        pub async fn revoke_invitation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeInvitationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/RevokeInvitation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "RevokeInvitation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// What a token invites to; it isn't used up. NOT_FOUND (`invitation_unknown`) for one that is no longer
+        /// good, or never was.
+        pub async fn preview_invitation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PreviewInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PreviewInvitationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/PreviewInvitation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "PreviewInvitation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Joins by a token, which is used once by it. Idempotent: who is in already uses nothing.
+        pub async fn join_by_invitation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::JoinByInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::JoinByInvitationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/JoinByInvitation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "JoinByInvitation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The caller's own settings of a conversation.
+        pub async fn get_settings(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetSettingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSettingsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/GetSettings",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "GetSettings",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Changes what is given of them; the caller's devices are told. Idempotent.
+        pub async fn change_settings(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangeSettingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeSettingsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/ChangeSettings",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "ChangeSettings",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts the caller's pinned conversations into an order. FAILED_PRECONDITION (`pins_changed`) unless it
+        /// names exactly those that are pinned. Idempotent.
+        pub async fn order_pins(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OrderPinsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OrderPinsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/OrderPins",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "OrderPins",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The ten groups with most members, active users or messages, of those that are public or the caller's.
+        pub async fn report_top_groups(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReportTopGroupsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportTopGroupsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.conversation.v1.ConversationService/ReportTopGroups",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.conversation.v1.ConversationService",
+                        "ReportTopGroups",
                     ),
                 );
             self.inner.unary(req, path, codec).await
@@ -522,8 +1429,8 @@ pub mod conversation_service_server {
             tonic::Response<super::CreateGroupResponse>,
             tonic::Status,
         >;
-        /// Joins a group by its name. Idempotent. NOT_FOUND for an unknown name, FAILED_PRECONDITION for a full
-        /// group.
+        /// Joins a public group by its name. Idempotent. NOT_FOUND for an unknown name and for a private group,
+        /// FAILED_PRECONDITION for a full group.
         async fn join_group(
             &self,
             request: tonic::Request<super::JoinGroupRequest>,
@@ -545,6 +1452,136 @@ pub mod conversation_service_server {
             request: tonic::Request<super::RemoveMemberRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RemoveMemberResponse>,
+            tonic::Status,
+        >;
+        /// Puts people into a group; owners and admins. All or none. At most 100. Idempotent.
+        async fn add_members(
+            &self,
+            request: tonic::Request<super::AddMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddMembersResponse>,
+            tonic::Status,
+        >;
+        /// Changes what is given of a group: name, description and picture (owners and admins), visibility (owners).
+        /// Idempotent. ALREADY_EXISTS when another group has the name.
+        async fn change_group(
+            &self,
+            request: tonic::Request<super::ChangeGroupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeGroupResponse>,
+            tonic::Status,
+        >;
+        /// Gives a member a role; owners. Anybody may step down. Idempotent. NOT_FOUND (`member_unknown`) for who
+        /// isn't in it, FAILED_PRECONDITION (`owner_required`) for the last owner.
+        async fn set_role(
+            &self,
+            request: tonic::Request<super::SetRoleRequest>,
+        ) -> std::result::Result<tonic::Response<super::SetRoleResponse>, tonic::Status>;
+        /// Lets a member see what was written before they came; owners. Idempotent. There is no way back.
+        async fn open_history(
+            &self,
+            request: tonic::Request<super::OpenHistoryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OpenHistoryResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a group; owners. Its members keep what they saw. Idempotent for its former members.
+        async fn delete_group(
+            &self,
+            request: tonic::Request<super::DeleteGroupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteGroupResponse>,
+            tonic::Status,
+        >;
+        /// Public groups by the beginning of their names, in their order. At most 100 a page.
+        async fn list_public_groups(
+            &self,
+            request: tonic::Request<super::ListPublicGroupsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPublicGroupsResponse>,
+            tonic::Status,
+        >;
+        /// A group by its name: a public one, or one that the caller is in. NOT_FOUND for any other.
+        async fn get_group(
+            &self,
+            request: tonic::Request<super::GetGroupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetGroupResponse>,
+            tonic::Status,
+        >;
+        /// Makes an invitation; owners and admins. The token is told this once. Not idempotent.
+        /// FAILED_PRECONDITION (`too_many_invitations`) above 50 open ones.
+        async fn create_invitation(
+            &self,
+            request: tonic::Request<super::CreateInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateInvitationResponse>,
+            tonic::Status,
+        >;
+        /// Open invitations of a group, newest first; owners and admins.
+        async fn list_invitations(
+            &self,
+            request: tonic::Request<super::ListInvitationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListInvitationsResponse>,
+            tonic::Status,
+        >;
+        /// Ends an invitation; owners and admins. Idempotent.
+        async fn revoke_invitation(
+            &self,
+            request: tonic::Request<super::RevokeInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeInvitationResponse>,
+            tonic::Status,
+        >;
+        /// What a token invites to; it isn't used up. NOT_FOUND (`invitation_unknown`) for one that is no longer
+        /// good, or never was.
+        async fn preview_invitation(
+            &self,
+            request: tonic::Request<super::PreviewInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PreviewInvitationResponse>,
+            tonic::Status,
+        >;
+        /// Joins by a token, which is used once by it. Idempotent: who is in already uses nothing.
+        async fn join_by_invitation(
+            &self,
+            request: tonic::Request<super::JoinByInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::JoinByInvitationResponse>,
+            tonic::Status,
+        >;
+        /// The caller's own settings of a conversation.
+        async fn get_settings(
+            &self,
+            request: tonic::Request<super::GetSettingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSettingsResponse>,
+            tonic::Status,
+        >;
+        /// Changes what is given of them; the caller's devices are told. Idempotent.
+        async fn change_settings(
+            &self,
+            request: tonic::Request<super::ChangeSettingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeSettingsResponse>,
+            tonic::Status,
+        >;
+        /// Puts the caller's pinned conversations into an order. FAILED_PRECONDITION (`pins_changed`) unless it
+        /// names exactly those that are pinned. Idempotent.
+        async fn order_pins(
+            &self,
+            request: tonic::Request<super::OrderPinsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OrderPinsResponse>,
+            tonic::Status,
+        >;
+        /// The ten groups with most members, active users or messages, of those that are public or the caller's.
+        async fn report_top_groups(
+            &self,
+            request: tonic::Request<super::ReportTopGroupsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportTopGroupsResponse>,
             tonic::Status,
         >;
         /// The caller's conversations, newest activity first. At most 100 a page.
@@ -860,6 +1897,761 @@ pub mod conversation_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RemoveMemberSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/AddMembers" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddMembersSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::AddMembersRequest>
+                    for AddMembersSvc<T> {
+                        type Response = super::AddMembersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AddMembersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::add_members(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddMembersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/ChangeGroup" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangeGroupSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::ChangeGroupRequest>
+                    for ChangeGroupSvc<T> {
+                        type Response = super::ChangeGroupResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangeGroupRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::change_group(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangeGroupSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/SetRole" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetRoleSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::SetRoleRequest>
+                    for SetRoleSvc<T> {
+                        type Response = super::SetRoleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetRoleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::set_role(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetRoleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/OpenHistory" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpenHistorySvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::OpenHistoryRequest>
+                    for OpenHistorySvc<T> {
+                        type Response = super::OpenHistoryResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OpenHistoryRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::open_history(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpenHistorySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/DeleteGroup" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteGroupSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::DeleteGroupRequest>
+                    for DeleteGroupSvc<T> {
+                        type Response = super::DeleteGroupResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteGroupRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::delete_group(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteGroupSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/ListPublicGroups" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPublicGroupsSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::ListPublicGroupsRequest>
+                    for ListPublicGroupsSvc<T> {
+                        type Response = super::ListPublicGroupsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPublicGroupsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::list_public_groups(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPublicGroupsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/GetGroup" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetGroupSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::GetGroupRequest>
+                    for GetGroupSvc<T> {
+                        type Response = super::GetGroupResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetGroupRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::get_group(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetGroupSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/CreateInvitation" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateInvitationSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::CreateInvitationRequest>
+                    for CreateInvitationSvc<T> {
+                        type Response = super::CreateInvitationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateInvitationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::create_invitation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateInvitationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/ListInvitations" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListInvitationsSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::ListInvitationsRequest>
+                    for ListInvitationsSvc<T> {
+                        type Response = super::ListInvitationsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListInvitationsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::list_invitations(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListInvitationsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/RevokeInvitation" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeInvitationSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::RevokeInvitationRequest>
+                    for RevokeInvitationSvc<T> {
+                        type Response = super::RevokeInvitationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeInvitationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::revoke_invitation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeInvitationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/PreviewInvitation" => {
+                    #[allow(non_camel_case_types)]
+                    struct PreviewInvitationSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::PreviewInvitationRequest>
+                    for PreviewInvitationSvc<T> {
+                        type Response = super::PreviewInvitationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PreviewInvitationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::preview_invitation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PreviewInvitationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/JoinByInvitation" => {
+                    #[allow(non_camel_case_types)]
+                    struct JoinByInvitationSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::JoinByInvitationRequest>
+                    for JoinByInvitationSvc<T> {
+                        type Response = super::JoinByInvitationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::JoinByInvitationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::join_by_invitation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = JoinByInvitationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/GetSettings" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetSettingsSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::GetSettingsRequest>
+                    for GetSettingsSvc<T> {
+                        type Response = super::GetSettingsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetSettingsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::get_settings(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetSettingsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/ChangeSettings" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangeSettingsSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::ChangeSettingsRequest>
+                    for ChangeSettingsSvc<T> {
+                        type Response = super::ChangeSettingsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangeSettingsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::change_settings(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangeSettingsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/OrderPins" => {
+                    #[allow(non_camel_case_types)]
+                    struct OrderPinsSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::OrderPinsRequest>
+                    for OrderPinsSvc<T> {
+                        type Response = super::OrderPinsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OrderPinsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::order_pins(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OrderPinsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.conversation.v1.ConversationService/ReportTopGroups" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReportTopGroupsSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::ReportTopGroupsRequest>
+                    for ReportTopGroupsSvc<T> {
+                        type Response = super::ReportTopGroupsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReportTopGroupsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::report_top_groups(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReportTopGroupsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

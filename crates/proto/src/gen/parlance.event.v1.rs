@@ -62,7 +62,10 @@ pub struct MembershipChange {
     pub version: u64,
     #[prost(bytes = "vec", tag = "2")]
     pub actor: ::prost::alloc::vec::Vec<u8>,
-    #[prost(oneof = "membership_change::Change", tags = "3, 4, 5, 6, 7, 8, 10, 9, 11")]
+    #[prost(
+        oneof = "membership_change::Change",
+        tags = "3, 4, 5, 6, 7, 8, 10, 12, 9, 11"
+    )]
     pub change: ::core::option::Option<membership_change::Change>,
 }
 /// Nested message and enum types in `MembershipChange`.
@@ -113,6 +116,9 @@ pub mod membership_change {
         #[prost(uint64, tag = "2")]
         pub from_number: u64,
     }
+    /// The group is gone, and nobody is in it.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Deleted {}
     /// In a one-to-one, where neither may write while one blocks the other. Nobody is told.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct BlockChanged {
@@ -146,6 +152,8 @@ pub mod membership_change {
         PictureChanged(PictureChanged),
         #[prost(message, tag = "10")]
         HistoryOpened(HistoryOpened),
+        #[prost(message, tag = "12")]
+        Deleted(Deleted),
         /// These have none.
         #[prost(message, tag = "9")]
         BlockChanged(BlockChanged),

@@ -275,6 +275,36 @@ pub struct GetChangesResponse {
     #[prost(string, tag = "3")]
     pub cursor: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CountMessagesRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub after_number: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CountMessagesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub counts: ::prost::alloc::vec::Vec<DailyCount>,
+    /// What was counted is what lies above `after_number`, up to and including this.
+    #[prost(uint64, tag = "2")]
+    pub through_number: u64,
+    #[prost(uint64, tag = "3")]
+    pub head_number: u64,
+    /// Offset of the last record of the log that is in the head.
+    #[prost(int64, tag = "4")]
+    pub applied_offset: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DailyCount {
+    /// Since 1970-01-01, UTC.
+    #[prost(uint32, tag = "1")]
+    pub day: u32,
+    #[prost(string, tag = "2")]
+    pub sender_id: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub messages: u32,
+}
 /// Generated client implementations.
 pub mod message_service_client {
     #![allow(
@@ -1689,6 +1719,37 @@ pub mod message_internal_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Who wrote how many messages on which day, of the entries above a number; for the conversation service,
+        /// which adds them up for its reports. At most 1,280 entries are counted at once.
+        pub async fn count_messages(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CountMessagesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CountMessagesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.message.v1.MessageInternalService/CountMessages",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.message.v1.MessageInternalService",
+                        "CountMessages",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1736,6 +1797,15 @@ pub mod message_internal_service_server {
             request: tonic::Request<super::GetChangesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetChangesResponse>,
+            tonic::Status,
+        >;
+        /// Who wrote how many messages on which day, of the entries above a number; for the conversation service,
+        /// which adds them up for its reports. At most 1,280 entries are counted at once.
+        async fn count_messages(
+            &self,
+            request: tonic::Request<super::CountMessagesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CountMessagesResponse>,
             tonic::Status,
         >;
     }
@@ -1994,6 +2064,55 @@ pub mod message_internal_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetChangesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.message.v1.MessageInternalService/CountMessages" => {
+                    #[allow(non_camel_case_types)]
+                    struct CountMessagesSvc<T: MessageInternalService>(pub Arc<T>);
+                    impl<
+                        T: MessageInternalService,
+                    > tonic::server::UnaryService<super::CountMessagesRequest>
+                    for CountMessagesSvc<T> {
+                        type Response = super::CountMessagesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CountMessagesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageInternalService>::count_messages(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CountMessagesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -97,6 +97,12 @@ async fn each_path_goes_to_its_service() {
         text(format!("http://{origin}/api/conversations")).await,
         "conversation /api/conversations"
     );
+    for short in ["/chat/users", "/group?limit=2", "/group/rust/members/1"] {
+        assert_eq!(
+            text(format!("http://{origin}{short}")).await,
+            format!("conversation {short}")
+        );
+    }
     assert_eq!(
         text(format!("http://{origin}/api/gateway/openapi.json")).await,
         "gateway /api/gateway/openapi.json"

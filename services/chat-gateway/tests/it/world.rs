@@ -26,9 +26,9 @@ use proto::message::message_internal_service_server::{
     MessageInternalService, MessageInternalServiceServer,
 };
 use proto::message::{
-    AwaitMembershipVersionRequest, AwaitMembershipVersionResponse, GetChangesRequest,
-    GetChangesResponse, GetHeadsRequest, GetHeadsResponse, GetSummariesRequest,
-    GetSummariesResponse,
+    AwaitMembershipVersionRequest, AwaitMembershipVersionResponse, CountMessagesRequest,
+    CountMessagesResponse, GetChangesRequest, GetChangesResponse, GetHeadsRequest,
+    GetHeadsResponse, GetSummariesRequest, GetSummariesResponse,
 };
 use proto::socket::ConversationState;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
@@ -180,6 +180,13 @@ impl MessageInternalService for Peers {
         &self,
         _: Request<GetSummariesRequest>,
     ) -> Result<Response<GetSummariesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn count_messages(
+        &self,
+        _: Request<CountMessagesRequest>,
+    ) -> Result<Response<CountMessagesResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -1,6 +1,8 @@
-use ids::{ConversationId, UserId};
+use ids::{ConversationId, FileId, UserId};
 
+use super::description::Description;
 use super::group_name::GroupName;
+use super::member::Role;
 
 /// A conversation as its members know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +15,69 @@ pub struct Conversation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Direct(Pair),
-    Group(GroupName),
+    Group(Group),
+}
+
+/// What a group says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub name: GroupName,
+    pub visibility: Visibility,
+    pub description: Description,
+    pub picture: Option<FileId>,
+    pub member_count: u32,
+}
+
+/// Who can find a group and join it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// Everybody, by its name.
+    Public,
+    /// Who is added or invited.
+    Private,
+}
+
+impl Visibility {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Private => "private",
+        }
+    }
+
+    /// From the spelling of [`Visibility::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Public, Self::Private]
+            .into_iter()
+            .find(|visibility| visibility.as_str() == text)
+    }
+}
+
+/// What to change of a group; `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupChanges {
+    pub name: Option<GroupName>,
+    pub description: Option<Description>,
+    pub picture: Option<Picture>,
+    pub visibility: Option<Visibility>,
+}
+
+/// Another picture, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Picture {
+    File(FileId),
+    None,
+}
+
+/// A group as somebody sees it who need not be in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupCard {
+    pub id: ConversationId,
+    pub group: Group,
+    /// The viewer's; `None`: not in it.
+    pub role: Option<Role>,
 }
 
 /// Two different people, in no order: whoever opens their conversation, it is the same pair.

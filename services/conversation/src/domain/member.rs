@@ -8,15 +8,35 @@ pub struct Member {
     pub joined_at_unix_ms: u64,
 }
 
-/// What somebody may do in a group. In a direct conversation both are [`Role::Member`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What somebody is in a group; the later ones are above the earlier ones. In a direct conversation both
+/// are [`Role::Member`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    Owner,
-    Admin,
     Member,
+    Admin,
+    Owner,
+}
+
+/// What not every member may do in a group. `docs/groups.md` has the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Name, description, picture.
+    Describe,
+    ChangeVisibility,
+    AddMembers,
+    /// Make, list and revoke them.
+    Invite,
+    /// Take out somebody of this role.
+    Remove(Role),
+    /// Give somebody another role; stepping down oneself is free.
+    ChangeRole,
+    OpenHistory,
+    Delete,
 }
 
 impl Role {
+    pub const ALL: [Self; 3] = [Self::Member, Self::Admin, Self::Owner];
+
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -29,18 +49,21 @@ impl Role {
     /// From the spelling of [`Role::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Owner, Self::Admin, Self::Member]
-            .into_iter()
-            .find(|role| role.as_str() == text)
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
     }
 
-    /// Whether one with this role may remove somebody else with `other`'s: an owner anybody, an admin
-    /// members only.
+    /// Whether this role allows it.
     #[must_use]
-    pub const fn may_remove(self, other: Self) -> bool {
+    pub const fn may(self, action: Action) -> bool {
         match self {
             Self::Owner => true,
-            Self::Admin => matches!(other, Self::Member),
+            Self::Admin => matches!(
+                action,
+                Action::Describe
+                    | Action::AddMembers
+                    | Action::Invite
+                    | Action::Remove(Self::Member)
+            ),
             Self::Member => false,
         }
     }
@@ -51,21 +74,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_those_above_may_remove() {
-        let allowed: Vec<_> = [Role::Owner, Role::Admin, Role::Member]
+    fn only_those_above_may_remove_but_owners_are_equals() {
+        let allowed: Vec<_> = Role::ALL
             .into_iter()
-            .flat_map(|actor| {
-                [Role::Owner, Role::Admin, Role::Member].map(|target| (actor, target))
-            })
-            .filter(|(actor, target)| actor.may_remove(*target))
+            .flat_map(|actor| Role::ALL.map(|target| (actor, target)))
+            .filter(|(actor, target)| actor.may(Action::Remove(*target)))
             .collect();
         assert_eq!(
             allowed,
             [
-                (Role::Owner, Role::Owner),
-                (Role::Owner, Role::Admin),
-                (Role::Owner, Role::Member),
                 (Role::Admin, Role::Member),
+                (Role::Owner, Role::Member),
+                (Role::Owner, Role::Admin),
+                (Role::Owner, Role::Owner),
             ]
         );
     }

@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ids::ConversationId;
 
+use super::group_name::GroupName;
+
 /// When a conversation last had an entry. The order of the list is that of this type: by time, and by
 /// id where times are equal, so that it is total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +44,36 @@ impl Cursor {
     }
 }
 
-/// How many conversations a page has: 1 to 100.
+/// The last name of a page of groups: what comes after has greater names. Opaque to callers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameCursor(GroupName);
+
+impl NameCursor {
+    #[must_use]
+    pub const fn after(name: GroupName) -> Self {
+        Self(name)
+    }
+
+    /// # Errors
+    /// [`InvalidCursor`] for anything that [`NameCursor::encode`] didn't make.
+    pub fn parse(text: &str) -> Result<Self, InvalidCursor> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidCursor)?;
+        let name = String::from_utf8(bytes).map_err(|_| InvalidCursor)?;
+        GroupName::parse(&name).map(Self).map_err(|_| InvalidCursor)
+    }
+
+    #[must_use]
+    pub fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.as_str())
+    }
+
+    #[must_use]
+    pub const fn name(&self) -> &GroupName {
+        &self.0
+    }
+}
+
+/// How many items a page has: 1 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageSize(usize);
 
@@ -62,6 +93,11 @@ impl PageSize {
             return Err(InvalidPageSize);
         }
         Ok(Self(size as usize))
+    }
+
+    #[must_use]
+    pub const fn get(self) -> usize {
+        self.0
     }
 }
 

@@ -5,7 +5,7 @@ use proto::conversation::{CheckMemberRequest, CheckMemberResponse};
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
-use crate::memberships::{parse_conversation, parse_user};
+use crate::requests;
 
 /// For peers, whose identity was verified before a call comes here.
 pub struct Internal(pub App);
@@ -18,7 +18,7 @@ impl ConversationInternalService for Internal {
     ) -> Result<Response<CheckMemberResponse>, Status> {
         let person = person_from_metadata(&self.0.tokens, request.metadata()).await?;
         let request = request.into_inner();
-        let user = parse_user(&request.user_id)?;
+        let user = requests::user_id(&request.user_id)?;
         if user != person.user {
             // A peer asks on behalf of somebody, never about anybody.
             return Err(Problem::new(
@@ -28,7 +28,7 @@ impl ConversationInternalService for Internal {
             )
             .into());
         }
-        let conversation = parse_conversation(&request.conversation_id)?;
+        let conversation = requests::conversation_id(&request.conversation_id)?;
         let member = self.0.memberships.is_member(conversation, user).await?;
         Ok(Response::new(CheckMemberResponse { member }))
     }

@@ -1,15 +1,49 @@
 use auth::Person;
 use axum::extract::State;
-use problem::{Fields, ProblemBody, Result};
+use ids::UserId;
+use problem::{ProblemBody, Result};
 use proto::socket::{ConversationState, Entry};
 use serde::{Deserialize, Serialize};
 use serving::{Json, Path, Query};
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::{ConversationBody, MemberBody};
+use super::bodies::{ConversationBody, MemberBody, SettingsBody};
 use crate::app::App;
-use crate::domain::page::{Cursor, PageSize};
-use crate::memberships::parse_conversation;
+use crate::domain::page::Cursor;
+use crate::domain::settings::Filter;
+use crate::listing::Line;
+use crate::requests::{self, PageFields};
+use crate::store::conversations::View;
+
+/// What a page is asked for by.
+pub const PAGE: PageFields = PageFields {
+    cursor: "cursor",
+    size: "limit",
+};
+
+/// Which conversations are shown.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ConversationFilter)]
+pub enum FilterBody {
+    All,
+    /// Not archived.
+    Active,
+    Archived,
+    /// On one page, in the order of the pins.
+    Pinned,
+}
+
+impl From<FilterBody> for Filter {
+    fn from(filter: FilterBody) -> Self {
+        match filter {
+            FilterBody::All => Self::All,
+            FilterBody::Active => Self::Active,
+            FilterBody::Archived => Self::Archived,
+            FilterBody::Pinned => Self::Pinned,
+        }
+    }
+}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -20,15 +54,18 @@ pub struct ListQuery {
     /// 1 to 100; absent: 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
+    /// Absent: all.
+    #[param(inline)]
+    filter: Option<FilterBody>,
 }
 
 /// A page of the caller's conversations.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ListBody {
-    items: Vec<LineBody>,
+    pub items: Vec<LineBody>,
     /// Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 /// A conversation and where the caller stands in it.
@@ -40,6 +77,19 @@ pub struct LineBody {
     /// Absent when the caller may see none.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_entry: Option<Entry>,
+    /// The caller's own.
+    settings: SettingsBody,
+}
+
+impl LineBody {
+    pub fn seen_by(viewer: UserId, line: Line) -> Self {
+        Self {
+            conversation: ConversationBody::seen_by(viewer, &line.conversation),
+            state: line.state,
+            last_entry: line.last_entry,
+            settings: line.settings.into(),
+        }
+    }
 }
 
 /// A conversation with its members.
@@ -47,6 +97,18 @@ pub struct LineBody {
 pub struct ViewBody {
     conversation: ConversationBody,
     members: Vec<MemberBody>,
+    /// The caller's own.
+    settings: SettingsBody,
+}
+
+impl ViewBody {
+    pub fn seen_by(viewer: UserId, view: &View) -> Self {
+        Self {
+            conversation: ConversationBody::seen_by(viewer, &view.conversation),
+            members: view.members.iter().map(MemberBody::from).collect(),
+            settings: view.settings.into(),
+        }
+    }
 }
 
 /// The caller's conversations, newest activity first.
@@ -68,30 +130,14 @@ pub async fn list(
     person: Person,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<ListBody>> {
-    let mut fields = Fields::default();
-    let cursor = match query.cursor.as_deref() {
-        None | Some("") => Some(None),
-        Some(text) => fields
-            .parse("cursor", "cursor_invalid", Cursor::parse(text))
-            .map(Some),
-    };
-    let size = match query.limit {
-        None => Some(PageSize::DEFAULT),
-        Some(limit) => fields.parse("limit", "limit_invalid", PageSize::new(limit)),
-    };
-    let (Some(cursor), Some(size)) = (cursor, size) else {
-        return Err(fields.into_problem());
-    };
-    let page = app.listing.page(&person, cursor, size).await?;
+    let (cursor, size) = PAGE.conversations(query.cursor.as_deref(), query.limit)?;
+    let filter = query.filter.map(Filter::from).unwrap_or_default();
+    let page = app.listing.page(&person, filter, cursor, size).await?;
     Ok(Json(ListBody {
         items: page
             .lines
             .into_iter()
-            .map(|line| LineBody {
-                conversation: ConversationBody::seen_by(person.user, &line.conversation),
-                state: line.state,
-                last_entry: line.last_entry,
-            })
+            .map(|line| LineBody::seen_by(person.user, line))
             .collect(),
         next_cursor: page.next.map(Cursor::encode),
     }))
@@ -119,10 +165,7 @@ pub async fn get(
     person: Person,
     Path(conversation): Path<String>,
 ) -> Result<Json<ViewBody>> {
-    let conversation = parse_conversation(&conversation)?;
+    let conversation = requests::conversation_id(&conversation)?;
     let view = app.memberships.view(&person, conversation).await?;
-    Ok(Json(ViewBody {
-        conversation: ConversationBody::seen_by(person.user, &view.conversation),
-        members: view.members.iter().map(MemberBody::from).collect(),
-    }))
+    Ok(Json(ViewBody::seen_by(person.user, &view)))
 }

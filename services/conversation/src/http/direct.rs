@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::bodies::OpenedBody;
 use crate::app::App;
-use crate::memberships::parse_user;
+use crate::requests;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -41,7 +41,7 @@ pub async fn open(
     person: Person,
     Json(body): Json<OpenDirectBody>,
 ) -> Result<Json<OpenedBody>> {
-    let peer = parse_user(&body.user_id)?;
+    let peer = requests::user_id(&body.user_id)?;
     let conversation = app.memberships.open_direct(&person, peer).await?;
     Ok(Json(OpenedBody::seen_by(person.user, &conversation)))
 }

@@ -4,7 +4,11 @@ mod bodies;
 mod conversations;
 mod direct;
 mod groups;
+mod invitations;
 mod members;
+mod reports;
+mod settings;
+mod short;
 
 use axum::Router;
 use utoipa::OpenApi as _;
@@ -21,7 +25,15 @@ use crate::app::App;
         description = "One-to-one conversations and groups: who is in them, and the list that a \
                        person sees. A call that changes membership answers when everybody can see it."
     ),
-    tags((name = "conversations")),
+    tags(
+        (name = "conversations"),
+        (name = "groups"),
+        (name = "members"),
+        (name = "invitations"),
+        (name = "settings", description = "What members want for themselves"),
+        (name = "reports"),
+        (name = "short", description = "The same by short addresses, groups by their names"),
+    ),
     security(("access_token" = [])),
     modifiers(&AccessToken),
 )]
@@ -45,12 +57,30 @@ impl utoipa::Modify for AccessToken {
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(conversations::list))
-        .routes(routes!(conversations::get))
+        .routes(routes!(conversations::get, groups::change, groups::delete))
         .routes(routes!(direct::open))
-        .routes(routes!(groups::create))
+        .routes(routes!(groups::list_public, groups::create))
+        .routes(routes!(groups::get_by_name))
         .routes(routes!(groups::join))
+        .routes(routes!(members::add))
         .routes(routes!(members::leave))
         .routes(routes!(members::remove))
+        .routes(routes!(members::set_role))
+        .routes(routes!(members::open_history))
+        .routes(routes!(invitations::preview))
+        .routes(routes!(invitations::join))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::revoke))
+        .routes(routes!(settings::get, settings::change))
+        .routes(routes!(settings::order_pins))
+        .routes(routes!(reports::top_groups))
+        .routes(routes!(short::chat_users))
+        .routes(routes!(short::own_groups, short::create_group))
+        .routes(routes!(short::group))
+        .routes(routes!(short::join))
+        .routes(routes!(short::leave))
+        .routes(routes!(short::members, short::add_members))
+        .routes(routes!(short::remove_member))
 }
 
 /// All routes, with the document and its page.

@@ -1,18 +1,32 @@
 use ids::{ConversationId, UserId};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::outbox::{self, Change};
-use crate::domain::conversation::{Conversation, Kind, Pair, Standing, Version};
+use super::rows::{
+    ConversationRow, Membership, SettingsRow, Tx, has_other_owner, lock, membership, put_in,
+    read_role, record, select_conversation, set_role,
+};
+use crate::domain::conversation::{Conversation, Pair, Standing, Version, Visibility};
+use crate::domain::description::Description;
 use crate::domain::group_name::GroupName;
-use crate::domain::member::{Member, Role};
-
-type Tx<'a> = Transaction<'a, Postgres>;
+use crate::domain::member::{Action, Member, Role};
+use crate::domain::settings::Settings;
 
 #[derive(Clone)]
 pub struct Conversations {
-    pool: PgPool,
-    max_members: u32,
+    pub(super) pool: PgPool,
+    pub(super) max_members: u32,
+}
+
+/// A group to make.
+#[derive(Debug, Clone)]
+pub struct NewGroup {
+    pub name: GroupName,
+    pub visibility: Visibility,
+    pub description: Description,
+    /// Besides its owner.
+    pub members: Vec<UserId>,
 }
 
 /// What a person sees of a conversation that they are in.
@@ -21,6 +35,8 @@ pub struct View {
     pub conversation: Conversation,
     pub standing: Standing,
     pub members: Vec<Member>,
+    /// The viewer's own.
+    pub settings: Settings,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +49,7 @@ pub enum CreateGroupError {
 
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    #[error("no group has this name")]
+    #[error("no public group has this name")]
     Unknown,
     #[error("the group is full")]
     Full,
@@ -61,56 +77,6 @@ pub enum RemoveError {
     NotAllowed,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-}
-
-#[derive(sqlx::FromRow)]
-struct ConversationRow {
-    id: Uuid,
-    name: Option<String>,
-    low: Option<Uuid>,
-    high: Option<Uuid>,
-    version: i64,
-    member_count: i32,
-    created_at_unix_ms: i64,
-}
-
-/// A row that the table's constraints rule out.
-#[derive(Debug, thiserror::Error)]
-#[error("conversation `{0}` is neither direct nor a group")]
-struct Malformed(Uuid);
-
-impl ConversationRow {
-    fn id(&self) -> ConversationId {
-        ConversationId::from_uuid(self.id)
-    }
-
-    fn standing(&self) -> Standing {
-        Standing {
-            conversation: self.id(),
-            version: Version::new(self.version as u64),
-        }
-    }
-
-    fn is_direct(&self) -> bool {
-        self.name.is_none()
-    }
-
-    fn conversation(&self) -> Result<Conversation, sqlx::Error> {
-        let kind = match (&self.name, self.low, self.high) {
-            (Some(name), None, None) => GroupName::parse(name).ok().map(Kind::Group),
-            (None, Some(low), Some(high)) => {
-                Pair::of(UserId::from_uuid(low), UserId::from_uuid(high))
-                    .ok()
-                    .map(Kind::Direct)
-            }
-            _ => None,
-        };
-        Ok(Conversation {
-            id: self.id(),
-            kind: kind.ok_or_else(|| sqlx::Error::Decode(Malformed(self.id).into()))?,
-            created_at_unix_ms: self.created_at_unix_ms as u64,
-        })
-    }
 }
 
 impl Conversations {
@@ -154,47 +120,49 @@ impl Conversations {
                 conversation: new_id,
                 version: Version::new(1),
             };
-            outbox::append(&mut tx, standing, opener, Change::Created(&both)).await?;
+            let change = Change::Created {
+                members: &both,
+                owner: None,
+            };
+            outbox::append(&mut tx, standing, opener, change).await?;
         }
         tx.commit().await?;
-        let row: ConversationRow = sqlx::query_as(
-            "SELECT id, name, low, high, version, member_count, created_at_unix_ms
-             FROM conversations WHERE low = $1 AND high = $2",
-        )
-        .bind(pair.low().as_uuid())
-        .bind(pair.high().as_uuid())
-        .fetch_one(&self.pool)
-        .await?;
+        let row: ConversationRow =
+            sqlx::query_as(select_conversation!("WHERE c.low = $1 AND c.high = $2"))
+                .bind(pair.low().as_uuid())
+                .bind(pair.high().as_uuid())
+                .fetch_one(&self.pool)
+                .await?;
         Ok((row.conversation()?, row.standing()))
     }
 
-    /// Creates a group with `owner` and `others`, or returns it if this same call made it before and
-    /// its maker is still in it.
+    /// Creates a group, or returns it if this same call made it before and its maker is still in it.
     ///
     /// # Errors
     /// [`CreateGroupError::NameTaken`] by any other group.
     pub async fn create_group(
         &self,
-        name: &GroupName,
+        group: &NewGroup,
         owner: UserId,
-        others: &[UserId],
         new_id: ConversationId,
         now_unix_ms: u64,
     ) -> Result<(Conversation, Standing), CreateGroupError> {
-        let mut others = others.to_vec();
+        let mut others = group.members.clone();
         others.sort_unstable();
         others.dedup();
         others.retain(|user| *user != owner);
         let created_with: Vec<Uuid> = others.iter().map(|user| user.as_uuid()).collect();
         let mut tx = self.pool.begin().await?;
         let inserted = sqlx::query(
-            "INSERT INTO conversations (id, name, version, member_count, created_by, created_with,
-                                        created_at_unix_ms)
-             VALUES ($1, $2, 1, $3, $4, $5, $6)
+            "INSERT INTO conversations (id, name, visibility, description, version, member_count,
+                                        created_by, created_with, created_at_unix_ms)
+             VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8)
              ON CONFLICT (name) DO NOTHING",
         )
         .bind(new_id.as_uuid())
-        .bind(name.as_str())
+        .bind(group.name.as_str())
+        .bind(group.visibility.as_str())
+        .bind(group.description.as_str())
         .bind(others.len() as i32 + 1)
         .bind(owner.as_uuid())
         .bind(&created_with)
@@ -212,18 +180,20 @@ impl Conversations {
             };
             let mut everybody = vec![owner];
             everybody.append(&mut others);
-            outbox::append(&mut tx, standing, owner, Change::Created(&everybody)).await?;
+            let change = Change::Created {
+                members: &everybody,
+                owner: Some(owner),
+            };
+            outbox::append(&mut tx, standing, owner, change).await?;
         }
         tx.commit().await?;
-        let row: Option<ConversationRow> = sqlx::query_as(
-            "SELECT id, name, low, high, version, member_count, created_at_unix_ms
-             FROM conversations c
-             WHERE name = $1 AND created_by = $2 AND created_with = $3
+        let row: Option<ConversationRow> = sqlx::query_as(select_conversation!(
+            "WHERE c.name = $1 AND c.created_by = $2 AND c.created_with = $3
                AND EXISTS (SELECT 1 FROM members m
                            WHERE m.conversation_id = c.id AND m.user_id = $2
-                             AND m.left_version IS NULL)",
-        )
-        .bind(name.as_str())
+                             AND m.left_version IS NULL)"
+        ))
+        .bind(group.name.as_str())
         .bind(owner.as_uuid())
         .bind(&created_with)
         .fetch_optional(&self.pool)
@@ -232,11 +202,12 @@ impl Conversations {
         Ok((row.conversation()?, row.standing()))
     }
 
-    /// Puts somebody into a group. Who is in already stays as they are. The first in an empty group
-    /// becomes its owner.
+    /// Puts somebody into a public group. Who is in one already stays as they are, also where it is
+    /// private. The first in an empty group becomes its owner.
     ///
     /// # Errors
-    /// [`JoinError::Unknown`] for a name that no group has, [`JoinError::Full`] at the limit.
+    /// [`JoinError::Unknown`] for a name that no group has, or a private one; [`JoinError::Full`] at the
+    /// limit.
     pub async fn join(
         &self,
         name: &GroupName,
@@ -244,67 +215,52 @@ impl Conversations {
         now_unix_ms: u64,
     ) -> Result<(Conversation, Standing), JoinError> {
         let mut tx = self.pool.begin().await?;
-        let row: Option<ConversationRow> = sqlx::query_as(
-            "SELECT id, name, low, high, version, member_count, created_at_unix_ms
-             FROM conversations WHERE name = $1 FOR UPDATE",
-        )
-        .bind(name.as_str())
-        .fetch_optional(&mut *tx)
-        .await?;
-        let row = row.ok_or(JoinError::Unknown)?;
-        let standing = match role_of(&mut tx, row.id(), user).await? {
-            Membership::Current(_) => row.standing(),
-            Membership::Former | Membership::Never => {
+        let row: Option<ConversationRow> =
+            sqlx::query_as(select_conversation!("WHERE c.name = $1 FOR UPDATE"))
+                .bind(name.as_str())
+                .fetch_optional(&mut *tx)
+                .await?;
+        let mut row = row.ok_or(JoinError::Unknown)?;
+        match membership(&mut tx, row.id(), user).await? {
+            Membership::Current(_) => {}
+            Membership::Former { .. } | Membership::Never if !row.is_public() => {
+                return Err(JoinError::Unknown);
+            }
+            Membership::Former { .. } | Membership::Never => {
                 if row.member_count as u32 >= self.max_members {
                     return Err(JoinError::Full);
                 }
-                let role = if row.member_count == 0 {
-                    Role::Owner
-                } else {
-                    Role::Member
-                };
-                let standing = advance(&mut tx, &row, 1).await?;
-                sqlx::query(
-                    "INSERT INTO members (conversation_id, user_id, role, joined_at_unix_ms,
-                                          joined_version)
-                     VALUES ($1, $2, $3, $4, $5)
-                     ON CONFLICT (conversation_id, user_id) DO UPDATE
-                     SET role = excluded.role, joined_at_unix_ms = excluded.joined_at_unix_ms,
-                         joined_version = excluded.joined_version, left_version = NULL",
-                )
-                .bind(row.id)
-                .bind(user.as_uuid())
-                .bind(role.as_str())
-                .bind(now_unix_ms as i64)
-                .bind(standing.version.get() as i64)
-                .execute(&mut *tx)
-                .await?;
-                outbox::append(&mut tx, standing, user, Change::Joined(user)).await?;
-                standing
+                put_in(&mut tx, &mut row, user, user, now_unix_ms).await?;
             }
-        };
+        }
         tx.commit().await?;
-        Ok((row.conversation()?, standing))
+        Ok((row.conversation()?, row.standing()))
     }
 
-    /// Takes the caller out of a group; who left before stays out. An owner hands the group to the
-    /// admin, else the member, who has been in it longest. The last one leaves an empty group behind,
-    /// which keeps its name and can be joined.
+    /// Takes the caller out of a group; who left before stays out. The last owner hands the group to the
+    /// admin, else the member, who has been in it longest. The last one leaves a public group empty: it
+    /// keeps its name and can be joined. A private one, which nobody could find again, is gone.
     ///
     /// # Errors
     /// [`LeaveError::Unknown`] for who never was in it, [`LeaveError::Direct`] for a direct one.
-    pub async fn leave(&self, id: ConversationId, user: UserId) -> Result<Standing, LeaveError> {
+    pub async fn leave(
+        &self,
+        id: ConversationId,
+        user: UserId,
+        now_unix_ms: u64,
+    ) -> Result<Standing, LeaveError> {
         let mut tx = self.pool.begin().await?;
-        let row = lock(&mut tx, id).await?.ok_or(LeaveError::Unknown)?;
-        let membership = role_of(&mut tx, id, user).await?;
-        let standing = match membership {
+        let mut row = lock(&mut tx, id).await?.ok_or(LeaveError::Unknown)?;
+        match membership(&mut tx, id, user).await? {
             Membership::Never => return Err(LeaveError::Unknown),
             _ if row.is_direct() => return Err(LeaveError::Direct),
-            Membership::Former => row.standing(),
-            Membership::Current(role) => take_out(&mut tx, &row, user, user, role).await?,
-        };
+            Membership::Former { .. } => {}
+            Membership::Current(role) => {
+                take_out(&mut tx, &mut row, user, (user, role), now_unix_ms).await?;
+            }
+        }
         tx.commit().await?;
-        Ok(standing)
+        Ok(row.standing())
     }
 
     /// Takes somebody else out of a group; who is not in it stays out.
@@ -316,26 +272,26 @@ impl Conversations {
         id: ConversationId,
         actor: UserId,
         target: UserId,
+        now_unix_ms: u64,
     ) -> Result<Standing, RemoveError> {
         let mut tx = self.pool.begin().await?;
-        let row = lock(&mut tx, id).await?.ok_or(RemoveError::Unknown)?;
-        let Membership::Current(actor_role) = role_of(&mut tx, id, actor).await? else {
+        let mut row = lock(&mut tx, id).await?.ok_or(RemoveError::Unknown)?;
+        let Membership::Current(actor_role) = membership(&mut tx, id, actor).await? else {
             return Err(RemoveError::Unknown);
         };
         if row.is_direct() {
             return Err(RemoveError::Direct);
         }
-        let standing = match role_of(&mut tx, id, target).await? {
-            Membership::Current(role) if actor_role.may_remove(role) => {
-                take_out(&mut tx, &row, actor, target, role).await?
+        match membership(&mut tx, id, target).await? {
+            Membership::Current(role) if actor_role.may(Action::Remove(role)) => {
+                take_out(&mut tx, &mut row, actor, (target, role), now_unix_ms).await?;
             }
-            Membership::Former | Membership::Never if actor_role.may_remove(Role::Member) => {
-                row.standing()
-            }
+            Membership::Former { .. } | Membership::Never
+                if actor_role.may(Action::Remove(Role::Member)) => {}
             _ => return Err(RemoveError::NotAllowed),
-        };
+        }
         tx.commit().await?;
-        Ok(standing)
+        Ok(row.standing())
     }
 
     /// A conversation with its members, for one of them; nobody else learns that it exists.
@@ -347,27 +303,35 @@ impl Conversations {
         id: ConversationId,
         viewer: UserId,
     ) -> Result<Option<View>, sqlx::Error> {
-        let row: Option<ConversationRow> = sqlx::query_as(
-            "SELECT id, name, low, high, version, member_count, created_at_unix_ms
-             FROM conversations c
-             WHERE id = $1
-               AND EXISTS (SELECT 1 FROM members m
-                           WHERE m.conversation_id = c.id AND m.user_id = $2
-                             AND m.left_version IS NULL)",
+        // One snapshot: the members belong to the version that is returned with them.
+        let mut tx = self
+            .pool
+            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            .await?;
+        let settings: Option<SettingsRow> = sqlx::query_as(
+            "SELECT settings_version, muted_until_unix_ms, archived, pin_position FROM members
+             WHERE conversation_id = $1 AND user_id = $2 AND left_version IS NULL",
         )
         .bind(id.as_uuid())
         .bind(viewer.as_uuid())
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *tx)
         .await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(settings) = settings else {
+            return Ok(None);
+        };
+        let row: ConversationRow = sqlx::query_as(select_conversation!("WHERE c.id = $1"))
+            .bind(id.as_uuid())
+            .fetch_one(&mut *tx)
+            .await?;
         let members: Vec<(Uuid, String, i64)> = sqlx::query_as(
             "SELECT user_id, role, joined_at_unix_ms FROM members
              WHERE conversation_id = $1 AND left_version IS NULL
              ORDER BY joined_version, user_id",
         )
         .bind(id.as_uuid())
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(Some(View {
             conversation: row.conversation()?,
             standing: row.standing(),
@@ -381,6 +345,7 @@ impl Conversations {
                     })
                 })
                 .collect::<Result<_, sqlx::Error>>()?,
+            settings: settings.settings(),
         }))
     }
 
@@ -399,30 +364,15 @@ impl Conversations {
         .await
     }
 
-    /// All conversations that somebody is in now, in no order.
-    ///
-    /// # Errors
-    /// When Postgres fails.
-    pub async fn ids_of(&self, user: UserId) -> Result<Vec<ConversationId>, sqlx::Error> {
-        let ids: Vec<Uuid> = sqlx::query_scalar(
-            "SELECT conversation_id FROM members WHERE user_id = $1 AND left_version IS NULL",
-        )
-        .bind(user.as_uuid())
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(ids.into_iter().map(ConversationId::from_uuid).collect())
-    }
-
     /// Conversations by id, in no order; unknown ones are left out. Asks nobody's membership.
     ///
     /// # Errors
     /// When Postgres fails.
     pub async fn by_ids(&self, ids: &[ConversationId]) -> Result<Vec<Conversation>, sqlx::Error> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-        let rows: Vec<ConversationRow> = sqlx::query_as(
-            "SELECT id, name, low, high, version, member_count, created_at_unix_ms
-             FROM conversations WHERE id = ANY($1)",
-        )
+        let rows: Vec<ConversationRow> = sqlx::query_as(select_conversation!(
+            "WHERE c.id = ANY($1) AND c.deleted_at_unix_ms IS NULL"
+        ))
         .bind(&ids)
         .fetch_all(&self.pool)
         .await?;
@@ -430,97 +380,64 @@ impl Conversations {
     }
 }
 
-enum Membership {
-    Current(Role),
-    Former,
-    Never,
-}
-
-/// The row, locked until the transaction ends: changes of one conversation happen one after the other.
-async fn lock(tx: &mut Tx<'_>, id: ConversationId) -> Result<Option<ConversationRow>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT id, name, low, high, version, member_count, created_at_unix_ms
-         FROM conversations WHERE id = $1 FOR UPDATE",
-    )
-    .bind(id.as_uuid())
-    .fetch_optional(&mut **tx)
-    .await
-}
-
-async fn role_of(
-    tx: &mut Tx<'_>,
-    id: ConversationId,
-    user: UserId,
-) -> Result<Membership, sqlx::Error> {
-    let row: Option<(String, bool)> = sqlx::query_as(
-        "SELECT role, left_version IS NULL FROM members
-         WHERE conversation_id = $1 AND user_id = $2",
-    )
-    .bind(id.as_uuid())
-    .bind(user.as_uuid())
-    .fetch_optional(&mut **tx)
-    .await?;
-    Ok(match row {
-        Some((role, true)) => Membership::Current(read_role(&role)?),
-        Some((_, false)) => Membership::Former,
-        None => Membership::Never,
-    })
-}
-
-fn read_role(text: &str) -> Result<Role, sqlx::Error> {
-    Role::parse(text).ok_or_else(|| sqlx::Error::Decode(format!("role `{text}`").into()))
-}
-
-/// Takes the next version of a locked conversation.
-async fn advance(
-    tx: &mut Tx<'_>,
-    row: &ConversationRow,
-    joined: i32,
-) -> Result<Standing, sqlx::Error> {
-    sqlx::query(
-        "UPDATE conversations SET version = version + 1, member_count = member_count + $2
-         WHERE id = $1",
-    )
-    .bind(row.id)
-    .bind(joined)
-    .execute(&mut **tx)
-    .await?;
-    Ok(Standing {
-        conversation: row.id(),
-        version: Version::new(row.version as u64 + 1),
-    })
-}
-
 /// Takes a current member out of a locked group.
 async fn take_out(
     tx: &mut Tx<'_>,
-    row: &ConversationRow,
+    row: &mut ConversationRow,
     actor: UserId,
-    user: UserId,
-    role: Role,
-) -> Result<Standing, sqlx::Error> {
-    let standing = advance(tx, row, -1).await?;
-    sqlx::query("UPDATE members SET left_version = $3 WHERE conversation_id = $1 AND user_id = $2")
-        .bind(row.id)
-        .bind(user.as_uuid())
-        .bind(standing.version.get() as i64)
-        .execute(&mut **tx)
-        .await?;
-    if role == Role::Owner {
-        sqlx::query(
-            "UPDATE members SET role = 'owner'
-             WHERE conversation_id = $1 AND user_id = (
-                 SELECT user_id FROM members
-                 WHERE conversation_id = $1 AND left_version IS NULL
-                 ORDER BY role = 'admin' DESC, joined_version, user_id
-                 LIMIT 1)",
+    (user, role): (UserId, Role),
+    now_unix_ms: u64,
+) -> Result<(), sqlx::Error> {
+    record(tx, row, actor, Change::Left(user)).await?;
+    let removed_at = (actor != user).then_some(now_unix_ms as i64);
+    sqlx::query(
+        "UPDATE members SET left_version = $3, removed_at_unix_ms = $4
+         WHERE conversation_id = $1 AND user_id = $2",
+    )
+    .bind(row.id)
+    .bind(user.as_uuid())
+    .bind(row.version)
+    .bind(removed_at)
+    .execute(&mut **tx)
+    .await?;
+    if row.member_count == 0 {
+        if !row.is_public() {
+            bury(tx, row, now_unix_ms).await?;
+        }
+        return Ok(());
+    }
+    if role == Role::Owner && !has_other_owner(tx, row, user).await? {
+        let successor: Uuid = sqlx::query_scalar(
+            "SELECT user_id FROM members
+             WHERE conversation_id = $1 AND left_version IS NULL
+             ORDER BY role = 'admin' DESC, joined_version, user_id
+             LIMIT 1",
         )
         .bind(row.id)
+        .fetch_one(&mut **tx)
+        .await?;
+        let successor = UserId::from_uuid(successor);
+        set_role(tx, row, actor, successor, Role::Owner).await?;
+    }
+    Ok(())
+}
+
+/// Frees the name of a locked group that nobody is in, and ends its invitations.
+pub(super) async fn bury(
+    tx: &mut Tx<'_>,
+    row: &ConversationRow,
+    now_unix_ms: u64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE conversations SET name = '~' || id, deleted_at_unix_ms = $2 WHERE id = $1")
+        .bind(row.id)
+        .bind(now_unix_ms as i64)
         .execute(&mut **tx)
         .await?;
-    }
-    outbox::append(tx, standing, actor, Change::Left(user)).await?;
-    Ok(standing)
+    sqlx::query("DELETE FROM invitations WHERE conversation_id = $1")
+        .bind(row.id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 async fn insert_members(

@@ -5,18 +5,38 @@ use std::time::Duration;
 
 use ids::{ConversationId, UserId};
 use proto::Message as _;
-use proto::event::{LogRecord, MembershipChange, log_record, membership_change};
+use proto::event::membership_change as wire;
+use proto::event::{LogRecord, MembershipChange, log_record};
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::domain::conversation::{Standing, Version};
+use crate::domain::conversation::{Picture, Standing, Version};
+use crate::domain::group_name::GroupName;
+use crate::domain::member::Role;
 
-/// A change of membership.
+/// A change of membership, or of what members have to learn in its order.
 #[derive(Debug, Clone, Copy)]
 pub enum Change<'a> {
-    Created(&'a [UserId]),
-    Joined(UserId),
+    Created {
+        members: &'a [UserId],
+        /// Of a group.
+        owner: Option<UserId>,
+    },
+    Joined(UserId, Role),
     Left(UserId),
+    Renamed(&'a GroupName),
+    RoleChanged(UserId, Role),
+    PictureChanged(Picture),
+    HistoryOpened {
+        user: UserId,
+        from_number: u64,
+    },
+    SettingsChanged {
+        user: UserId,
+        settings_version: u64,
+    },
+    /// The group is gone.
+    Deleted,
 }
 
 /// A change on its way to the log.
@@ -58,19 +78,44 @@ pub(super) async fn append(
 
 fn encode(version: Version, actor: UserId, change: Change<'_>) -> Vec<u8> {
     let change = match change {
-        Change::Created(members) => {
-            membership_change::Change::Created(membership_change::Created {
-                members: members.iter().map(UserId::to_vec).collect(),
-                ..Default::default()
+        Change::Created { members, owner } => wire::Change::Created(wire::Created {
+            members: members.iter().map(UserId::to_vec).collect(),
+            owner: owner.map(|owner| owner.to_vec()).unwrap_or_default(),
+        }),
+        Change::Joined(user, role) => wire::Change::Joined(wire::Joined {
+            user: user.to_vec(),
+            role: wire_role(role).into(),
+        }),
+        Change::Left(user) => wire::Change::Left(wire::Left {
+            user: user.to_vec(),
+        }),
+        Change::Renamed(name) => wire::Change::Renamed(wire::Renamed {
+            name: name.to_string(),
+        }),
+        Change::RoleChanged(user, role) => wire::Change::RoleChanged(wire::RoleChanged {
+            user: user.to_vec(),
+            role: wire_role(role).into(),
+        }),
+        Change::PictureChanged(picture) => wire::Change::PictureChanged(wire::PictureChanged {
+            picture: match picture {
+                Picture::File(file) => file.to_string(),
+                Picture::None => String::new(),
+            },
+        }),
+        Change::HistoryOpened { user, from_number } => {
+            wire::Change::HistoryOpened(wire::HistoryOpened {
+                user: user.to_vec(),
+                from_number,
             })
         }
-        Change::Joined(user) => membership_change::Change::Joined(membership_change::Joined {
+        Change::SettingsChanged {
+            user,
+            settings_version,
+        } => wire::Change::SettingsChanged(wire::SettingsChanged {
             user: user.to_vec(),
-            ..Default::default()
+            settings_version,
         }),
-        Change::Left(user) => membership_change::Change::Left(membership_change::Left {
-            user: user.to_vec(),
-        }),
+        Change::Deleted => wire::Change::Deleted(wire::Deleted {}),
     };
     LogRecord {
         // Nobody waits for it on a deliveries partition: the call asks for the version instead.
@@ -82,6 +127,14 @@ fn encode(version: Version, actor: UserId, change: Change<'_>) -> Vec<u8> {
         })),
     }
     .encode_to_vec()
+}
+
+const fn wire_role(role: Role) -> proto::event::Role {
+    match role {
+        Role::Member => proto::event::Role::Member,
+        Role::Admin => proto::event::Role::Admin,
+        Role::Owner => proto::event::Role::Owner,
+    }
 }
 
 #[derive(Clone)]

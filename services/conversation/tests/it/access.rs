@@ -221,7 +221,7 @@ async fn the_document_names_every_route_and_the_page_shows_it() {
         .values()
         .map(|path| path.as_object().unwrap().len())
         .sum();
-    assert_eq!(routes, 7);
+    assert_eq!(routes, 32);
     assert!(document["components"]["schemas"]["Entry"].is_object());
     let page = reqwest::get(format!("{base}/")).await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);

@@ -1,5 +1,6 @@
 use futures_util::future::join_all;
 use ids::{ConversationId, UserId};
+use proto::event::membership_change::Change;
 use reqwest::StatusCode;
 use serde_json::json;
 use test_support::TestPerson;
@@ -172,8 +173,8 @@ async fn only_those_above_remove_and_a_removal_names_its_actor() {
     let (id, _) = suite
         .group(&owner, &[admin.user, other_admin.user, member.user])
         .await;
-    suite.make_admin(id, admin.user).await;
-    suite.make_admin(id, other_admin.user).await;
+    suite.make_admin(&owner, id, admin.user).await;
+    suite.make_admin(&owner, id, other_admin.user).await;
 
     for (actor, target) in [
         (&member, &owner),
@@ -212,7 +213,8 @@ async fn only_those_above_remove_and_a_removal_names_its_actor() {
         .collect();
     assert_eq!(
         actors,
-        [owner.user, admin.user, owner.user].map(|user| user.to_vec())
+        // Created, made two admins, removed two.
+        [owner.user, owner.user, owner.user, admin.user, owner.user].map(|user| user.to_vec())
     );
 
     let (status, body) = suite.view(&member, id).await;
@@ -233,7 +235,7 @@ async fn a_group_always_has_an_owner_until_it_is_empty() {
     let (id, name) = suite.group(owner, &[early.user]).await;
     suite.join(admin, &name).await;
     suite.join(late, &name).await;
-    suite.make_admin(id, admin.user).await;
+    suite.make_admin(owner, id, admin.user).await;
 
     let owner_of = async |viewer: &TestPerson| {
         let roles = suite.roles(viewer, id).await;
@@ -325,6 +327,354 @@ async fn a_stranger_can_not_tell_a_conversation_from_none() {
     assert!(
         answers.iter().all(|answer| *answer == answers[0]),
         "{answers:#?}"
+    );
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn public_groups_are_found_by_the_beginning_of_their_names() {
+    let suite = Suite::start().await;
+    let (a, b) = (suite.people.person(), suite.people.person());
+    let names = [
+        "rust", "rust-2", "rust.x", "rust_y", "rusty", "ruby", "ocaml",
+    ];
+    for name in names {
+        assert_eq!(suite.create(&a, name, &[]).await.0, StatusCode::OK);
+    }
+    let (_, hidden) = suite
+        .post(
+            &a,
+            "/api/conversations/groups",
+            json!({ "name": "rust-secret", "visibility": "private", "description": " Ours. " }),
+        )
+        .await;
+    assert_eq!(hidden["conversation"]["group"]["visibility"], "private");
+    assert_eq!(hidden["conversation"]["group"]["description"], "Ours.");
+
+    let find = async |person: &TestPerson, prefix: &str| {
+        let mut found = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/api/conversations/groups?prefix={prefix}&limit=2&cursor={cursor}");
+            let (status, body) = suite.get(person, &path).await;
+            assert_eq!(status, StatusCode::OK, "{body}");
+            for group in body["items"].as_array().unwrap() {
+                assert_eq!(group["role"] == "owner", person.user == a.user);
+                found.push(group["name"].as_str().unwrap().to_owned());
+            }
+            match body["next_cursor"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => return found,
+            }
+        }
+    };
+    // In the order of bytes.
+    assert_eq!(
+        find(&b, "rust").await,
+        ["rust", "rust-2", "rust.x", "rust_y", "rusty"]
+    );
+    assert_eq!(find(&a, "rust-").await, ["rust-2"], "not even one's own");
+    assert_eq!(find(&b, "").await.len(), names.len());
+    assert_eq!(find(&b, "zz").await, [""; 0]);
+
+    let (status, body) = suite
+        .get(&b, "/api/conversations/groups?prefix=R%25&limit=0&cursor=x")
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let codes: Vec<_> = body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fault| fault["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(codes, ["prefix_invalid", "cursor_invalid", "limit_invalid"]);
+
+    // By its whole name a private one is found by its members only.
+    let path = "/api/conversations/groups/rust-secret";
+    assert_eq!(suite.get(&a, path).await.0, StatusCode::OK);
+    let (status, body) = suite.get(&b, path).await;
+    assert_eq!(
+        (status, code(&body)),
+        (StatusCode::NOT_FOUND, "group_unknown")
+    );
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn a_renamed_group_frees_its_name_and_two_never_share_one() {
+    let suite = Suite::start().await;
+    let people = crowd(&suite, 8);
+    let mut groups = Vec::new();
+    for person in &people {
+        groups.push(suite.group(person, &[]).await);
+    }
+    let renamed = join_all(
+        people
+            .iter()
+            .zip(&groups)
+            .map(|(person, (id, _))| suite.change(person, *id, json!({ "name": "wanted" }))),
+    )
+    .await;
+    let winners: Vec<_> = renamed
+        .iter()
+        .enumerate()
+        .filter(|(_, (status, _))| *status == StatusCode::OK)
+        .map(|(n, _)| n)
+        .collect();
+    let [winner] = winners[..] else {
+        panic!("{renamed:?}")
+    };
+    for (status, body) in &renamed {
+        if *status != StatusCode::OK {
+            assert_eq!(
+                (*status, code(body)),
+                (StatusCode::CONFLICT, "group_name_taken")
+            );
+        }
+    }
+    let (id, old) = &groups[winner];
+    // The same again takes no version.
+    suite
+        .change(&people[winner], *id, json!({ "name": "wanted" }))
+        .await;
+    assert_eq!(suite.log.applied(*id).len(), 2);
+    let (_, body) = suite.join(&people[0], "wanted").await;
+    assert_eq!(id_of(&body), *id);
+    let (status, body) = suite.create(&people[1], old, &[]).await;
+    assert_eq!(status, StatusCode::OK, "the old name is free");
+    assert_ne!(id_of(&body), *id);
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_group_says_of_itself_is_changed_together_or_not_at_all() {
+    let suite = Suite::start().await;
+    let owner = suite.people.person();
+    let (id, name) = suite.group(&owner, &[]).await;
+    let picture = ids::FileId::from_bytes([9; 16]);
+    let (status, body) = suite
+        .change(
+            &owner,
+            id,
+            json!({ "description": "All about it", "picture_id": picture, "visibility": "private" }),
+        )
+        .await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let group = &body["conversation"]["group"];
+    assert_eq!(group["description"], "All about it");
+    assert_eq!(group["picture_id"], picture.to_string());
+    assert_eq!(body["conversation"]["name"], name.as_str());
+
+    let (status, body) = suite
+        .change(
+            &owner,
+            id,
+            json!({ "name": "No", "description": "x".repeat(501), "picture_id": "y" }),
+        )
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let codes: Vec<_> = body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fault| fault["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            "group_name_invalid",
+            "description_invalid",
+            "file_id_invalid"
+        ]
+    );
+    // A taken name takes the rest with it.
+    let (_, other) = suite.group(&owner, &[]).await;
+    let (status, _) = suite
+        .change(&owner, id, json!({ "name": other, "picture_id": "" }))
+        .await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    let (_, view) = suite.view(&owner, id).await;
+    assert_eq!(
+        view["conversation"]["group"]["picture_id"],
+        picture.to_string()
+    );
+    let (_, body) = suite.change(&owner, id, json!({ "picture_id": "" })).await;
+    assert!(body["conversation"]["group"]["picture_id"].is_null());
+
+    let direct = id_of(
+        &suite
+            .open_direct(&owner, suite.people.person().user)
+            .await
+            .1,
+    );
+    let (status, body) = suite
+        .change(&owner, direct, json!({ "name": "us-two" }))
+        .await;
+    assert_eq!(
+        (status, code(&body)),
+        (StatusCode::CONFLICT, "direct_conversation_fixed")
+    );
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn people_are_added_all_or_none_and_again_without_effect() {
+    let suite = Suite::start_with(|config| config.membership.max_group_members = 5).await;
+    let owner = suite.people.person();
+    let (id, _) = suite.group(&owner, &[]).await;
+    let crowd = users(&crowd(&suite, 5));
+    let add = async |who: &[UserId]| {
+        suite
+            .post(
+                &owner,
+                &format!("/api/conversations/{id}/members"),
+                json!({ "user_ids": who }),
+            )
+            .await
+    };
+    let (status, body) = add(&crowd).await;
+    assert_eq!((status, code(&body)), (StatusCode::CONFLICT, "group_full"));
+    assert_eq!(suite.members(id).await.len(), 1, "none");
+    for _ in 0..2 {
+        assert_eq!(add(&crowd[..4]).await.0, StatusCode::NO_CONTENT);
+    }
+    assert_eq!(suite.log.members(id).len(), 5);
+    assert_eq!(suite.log.applied(id).len(), 5);
+
+    suite.account.forget(crowd[4]);
+    let (status, body) = add(&[crowd[0], crowd[4]]).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(body["errors"][0]["field"], "user_ids[1]");
+    assert_eq!(body["errors"][0]["code"], "user_unknown");
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn a_deleted_group_is_gone_for_everybody_and_its_name_is_free() {
+    let suite = Suite::start().await;
+    let (owner, member) = (suite.people.person(), suite.people.person());
+    let (id, name) = suite.group(&owner, &[member.user]).await;
+    let path = format!("/api/conversations/{id}");
+    for _ in 0..2 {
+        assert_eq!(suite.delete(&owner, &path).await.0, StatusCode::NO_CONTENT);
+    }
+    assert!(suite.log.members(id).is_empty());
+    assert_eq!(suite.log.applied(id).len(), 2);
+    for person in [&owner, &member] {
+        let (status, body) = suite.view(person, id).await;
+        assert_eq!(
+            (status, code(&body)),
+            (StatusCode::NOT_FOUND, "conversation_unknown")
+        );
+        let (_, body) = suite.get(person, "/api/conversations").await;
+        assert_eq!(body["items"], json!([]));
+        assert_eq!(suite.join(person, &name).await.0, StatusCode::NOT_FOUND);
+    }
+    let (_, body) = suite.create(&member, &name, &[]).await;
+    assert_ne!(id_of(&body), id);
+
+    // A private group that nobody is left in is gone as well: nobody could find it.
+    let (private, name) = suite.group(&owner, &[]).await;
+    suite
+        .change(&owner, private, json!({ "visibility": "private" }))
+        .await;
+    suite.leave(&owner, private).await;
+    let (status, body) = suite.create(&member, &name, &[]).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn history_once_opened_stays_open_until_one_leaves() {
+    let suite = Suite::start().await;
+    let (owner, member) = (suite.people.person(), suite.people.person());
+    let (id, name) = suite.group(&owner, &[member.user]).await;
+    let open = async |from: u64| {
+        suite
+            .call(
+                &owner,
+                reqwest::Method::PUT,
+                &format!("/api/conversations/{id}/members/{}/history", member.user),
+                Some(json!({ "from_number": from })),
+            )
+            .await
+    };
+    let opened = || -> Vec<u64> {
+        suite
+            .log
+            .applied(id)
+            .into_iter()
+            .filter_map(|change| match change.change {
+                Some(Change::HistoryOpened(opened)) => Some(opened.from_number),
+                _ => None,
+            })
+            .collect()
+    };
+    for from in [7, 7, 9, 3] {
+        assert_eq!(open(from).await.0, StatusCode::NO_CONTENT);
+    }
+    assert_eq!(opened(), [7, 3], "only what opens more is told");
+    let (status, body) = open(0).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(body["errors"][0]["code"], "from_number_invalid");
+    suite.leave(&member, id).await;
+    suite.join(&member, &name).await;
+    open(8).await;
+    assert_eq!(opened(), [7, 3, 8], "it was closed by leaving");
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn short_addresses_do_the_same() {
+    let suite = Suite::start().await;
+    let (a, b, c) = (
+        suite.people.person(),
+        suite.people.person(),
+        suite.people.person(),
+    );
+    let (status, made) = suite
+        .post(
+            &a,
+            "/group",
+            json!({ "name": "short", "member_ids": [b.user] }),
+        )
+        .await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    let id = id_of(&made);
+    assert_eq!(
+        suite.post(&c, "/group/short/join", json!({})).await.0,
+        StatusCode::OK
+    );
+    let (_, body) = suite.get(&c, "/group/short").await;
+    assert_eq!(body["group"]["role"], "member");
+    let (_, body) = suite.get(&c, "/group/short/members").await;
+    assert_eq!(body["members"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        suite.post(&c, "/group/short/leave", json!({})).await.0,
+        StatusCode::NO_CONTENT
+    );
+    let (status, body) = suite
+        .post(&b, "/group/short/members", json!({ "user_ids": [c.user] }))
+        .await;
+    assert_eq!(
+        (status, code(&body)),
+        (StatusCode::FORBIDDEN, "role_insufficient")
+    );
+    suite
+        .post(&a, "/group/short/members", json!({ "user_ids": [c.user] }))
+        .await;
+    let path = format!("/group/short/members/{}", b.user);
+    assert_eq!(suite.delete(&a, &path).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(suite.log.members(id), [a.user, c.user].into());
+
+    let direct = id_of(&suite.open_direct(&a, c.user).await.1);
+    let (_, groups) = suite.get(&a, "/group").await;
+    assert_eq!(groups["items"].as_array().unwrap().len(), 1);
+    assert_eq!(id_of(&groups["items"][0]), id);
+    let (_, people) = suite.get(&a, "/chat/users").await;
+    assert_eq!(
+        people["items"],
+        json!([{ "user_id": c.user, "conversation_id": direct, "unread_count": 2 }])
     );
     suite.stop().await;
 }

@@ -64,6 +64,7 @@ async fn the_list_is_newest_activity_first_and_paged_without_repetition() {
             .list_conversations(me.request(ListConversationsRequest {
                 page_token,
                 page_size: 5,
+                filter: 0,
             }))
             .await
             .unwrap()

@@ -10,10 +10,22 @@ mod faults;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod invitations;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod list;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod personal;
+#[cfg(test)]
+mod reports;
+#[cfg(test)]
+mod roles;
+#[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod surface;

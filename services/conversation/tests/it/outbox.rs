@@ -1,8 +1,10 @@
 use std::time::Duration;
 
+use conversation::domain::conversation::Visibility;
+use conversation::domain::description::Description;
 use conversation::domain::group_name::GroupName;
 use conversation::events::publish::{ACK_TIMEOUT, Attempt, Publisher};
-use conversation::store::conversations::Conversations;
+use conversation::store::conversations::{Conversations, NewGroup};
 use conversation::store::outbox::Outbox;
 use ids::{ConversationId, UserId};
 use reqwest::StatusCode;
@@ -17,7 +19,13 @@ async fn change_and_die(suite: &Suite, changes: usize) -> (ConversationId, UserI
     let owner = UserId::generate(&clock);
     let name = GroupName::parse(&format!("g-{owner}")).unwrap();
     let id = ConversationId::generate(&clock);
-    store.create_group(&name, owner, &[], id, 1).await.unwrap();
+    let group = NewGroup {
+        name: name.clone(),
+        visibility: Visibility::Public,
+        description: Description::default(),
+        members: Vec::new(),
+    };
+    store.create_group(&group, owner, id, 1).await.unwrap();
     for _ in 1..changes {
         let user = UserId::generate(&clock);
         store.join(&name, user, 1).await.unwrap();

@@ -1,6 +1,6 @@
 //! Account and message as this service meets them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ use proto::account::{
     SignInResponse, UpdateProfileRequest, User, VerifyEmailRequest, VerifyEmailResponse,
     WhoAmIRequest, WhoAmIResponse,
 };
-use proto::event::{MembershipChange, log_record, membership_change};
+use proto::event::{MembershipChange, Role, SendMessage, log_record, membership_change};
 use proto::message::message_internal_service_server::{
     MessageInternalService, MessageInternalServiceServer,
 };
 use proto::message::{
-    AwaitMembershipVersionRequest, AwaitMembershipVersionResponse, GetChangesRequest,
-    GetChangesResponse, GetHeadsRequest, GetHeadsResponse, GetSummariesRequest,
-    GetSummariesResponse, Head, Summary,
+    AwaitMembershipVersionRequest, AwaitMembershipVersionResponse, CountMessagesRequest,
+    CountMessagesResponse, DailyCount, GetChangesRequest, GetChangesResponse, GetHeadsRequest,
+    GetHeadsResponse, GetSummariesRequest, GetSummariesResponse, Head, Summary,
 };
 use proto::socket::{ConversationState, Entry};
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
@@ -219,6 +219,16 @@ struct State {
     traceparents: HashMap<ConversationId, Vec<Option<String>>>,
     activity: HashMap<ConversationId, i64>,
     ticks: i64,
+    written: HashMap<ConversationId, Written>,
+}
+
+/// What was written in a conversation, numbered from 1.
+#[derive(Default)]
+struct Written {
+    /// Day and sender.
+    messages: Vec<(u32, UserId)>,
+    client_message_ids: HashSet<Vec<u8>>,
+    applied_offset: i64,
 }
 
 impl Log {
@@ -263,8 +273,13 @@ impl Log {
         use rdkafka::message::Headers as _;
         let (conversation, value) =
             events::decode_log_record(record.key(), record.payload()).unwrap();
-        let Some(log_record::Change::Membership(change)) = value.change else {
-            return;
+        let change = match value.change {
+            Some(log_record::Change::Membership(change)) => change,
+            Some(log_record::Change::Send(send)) => {
+                self.write(conversation, &send, record);
+                return;
+            }
+            _ => return,
         };
         let traceparent = record.headers().and_then(|headers| {
             headers
@@ -285,6 +300,27 @@ impl Log {
             .push(traceparent);
         drop(state);
         self.applied.send_modify(|count| *count += 1);
+    }
+
+    /// Numbers a message, unless it is a repetition or its sender isn't a member.
+    fn write(
+        &self,
+        conversation: ConversationId,
+        send: &SendMessage,
+        record: &rdkafka::message::BorrowedMessage<'_>,
+    ) {
+        let sender = UserId::from_slice(&send.sender).unwrap();
+        let is_member = self.members(conversation).contains(&sender);
+        let day = record.timestamp().to_millis().unwrap() / 86_400_000;
+        let mut state = self.state.lock().unwrap();
+        let written = state.written.entry(conversation).or_default();
+        written.applied_offset = record.offset();
+        let is_new = written
+            .client_message_ids
+            .insert(send.client_message_id.clone());
+        if is_member && is_new {
+            written.messages.push((day as u32, sender));
+        }
     }
 
     /// Whether callers are told what was applied.
@@ -346,10 +382,49 @@ impl Log {
                 membership_change::Change::Left(left) => {
                     assert!(members.remove(&UserId::from_slice(&left.user).unwrap()));
                 }
-                _ => {}
+                membership_change::Change::Deleted(_) => members.clear(),
+                membership_change::Change::Renamed(_)
+                | membership_change::Change::RoleChanged(_)
+                | membership_change::Change::PictureChanged(_)
+                | membership_change::Change::HistoryOpened(_)
+                | membership_change::Change::BlockChanged(_)
+                | membership_change::Change::SettingsChanged(_) => {}
             }
         }
         members
+    }
+
+    /// Members and their roles after all of that.
+    pub fn roles(&self, conversation: ConversationId) -> BTreeMap<UserId, Role> {
+        let read = |user: &[u8]| UserId::from_slice(user).unwrap();
+        let mut roles = BTreeMap::new();
+        for change in self.applied(conversation) {
+            match change.change.unwrap() {
+                membership_change::Change::Created(created) => {
+                    for user in &created.members {
+                        let role = if *user == created.owner {
+                            Role::Owner
+                        } else {
+                            Role::Member
+                        };
+                        roles.insert(read(user), role);
+                    }
+                }
+                membership_change::Change::Joined(joined) => {
+                    roles.insert(read(&joined.user), joined.role());
+                }
+                membership_change::Change::RoleChanged(changed) => {
+                    let before = roles.insert(read(&changed.user), changed.role());
+                    assert!(before.is_some(), "the role of nobody in it");
+                }
+                membership_change::Change::Left(left) => {
+                    roles.remove(&read(&left.user));
+                }
+                membership_change::Change::Deleted(_) => roles.clear(),
+                _ => {}
+            }
+        }
+        roles
     }
 
     /// Puts a conversation's last entry at a time, as a message would.
@@ -459,5 +534,37 @@ impl MessageInternalService for Log {
         _: Request<GetChangesRequest>,
     ) -> Result<Response<GetChangesResponse>, Status> {
         Err(Status::unimplemented(""))
+    }
+
+    async fn count_messages(
+        &self,
+        request: Request<CountMessagesRequest>,
+    ) -> Result<Response<CountMessagesResponse>, Status> {
+        // Few at once, so that one group takes several calls.
+        const AT_ONCE: usize = 3;
+        let request = request.into_inner();
+        let conversation: ConversationId = request.conversation_id.parse().unwrap();
+        let state = self.state.lock().unwrap();
+        let Some(written) = state.written.get(&conversation) else {
+            return Err(Status::not_found("nothing was applied"));
+        };
+        let after = request.after_number as usize;
+        let counts: Vec<DailyCount> = written
+            .messages
+            .iter()
+            .skip(after)
+            .take(AT_ONCE)
+            .map(|(day, sender)| DailyCount {
+                day: *day,
+                sender_id: sender.to_string(),
+                messages: 1,
+            })
+            .collect();
+        Ok(Response::new(CountMessagesResponse {
+            through_number: (after + counts.len()) as u64,
+            head_number: written.messages.len() as u64,
+            applied_offset: written.applied_offset,
+            counts,
+        }))
     }
 }

@@ -31,9 +31,13 @@ pub async fn servers() -> &'static TestServers {
 
 /// Servers that no other test uses.
 pub async fn own_servers() -> TestServers {
-    Box::pin(TestServers::start(&[Server::Kafka, Server::Postgres]))
-        .await
-        .unwrap()
+    Box::pin(TestServers::start(&[
+        Server::Kafka,
+        Server::Postgres,
+        Server::Redis,
+    ]))
+    .await
+    .unwrap()
 }
 
 pub struct Suite {
@@ -90,11 +94,14 @@ impl Suite {
         config.tokens = people.settings();
         config.identity = identities.settings("conversation");
         config.database.url = linked_url.as_str().into();
+        config.redis.url = servers.redis().url().as_str().into();
         config.kafka.brokers = servers.kafka().brokers();
         config.kafka.log_partitions = 4;
         config.kafka.deliveries_partitions = 4;
         config.kafka.message_partition_base = 2;
         config.relay.poll_interval_ms = 100;
+        config.reports.count_after_ms = 0;
+        config.reports.poll_interval_ms = 100;
 
         let account = Account::default();
         let account_link = serve(
@@ -263,16 +270,87 @@ impl Suite {
             .collect()
     }
 
-    /// Makes somebody an admin; there is no call for it yet.
-    pub async fn make_admin(&self, id: ConversationId, user: UserId) {
-        sqlx::query(
-            "UPDATE members SET role = 'admin' WHERE conversation_id = $1 AND user_id = $2",
+    pub async fn set_role(
+        &self,
+        person: &TestPerson,
+        id: ConversationId,
+        user: UserId,
+        role: &str,
+    ) -> (StatusCode, Value) {
+        self.call(
+            person,
+            Method::PUT,
+            &format!("/api/conversations/{id}/members/{user}/role"),
+            Some(json!({ "role": role })),
         )
-        .bind(id.as_uuid())
-        .bind(user.as_uuid())
-        .execute(&self.pool)
         .await
-        .unwrap();
+    }
+
+    pub async fn make_admin(&self, owner: &TestPerson, id: ConversationId, user: UserId) {
+        let (status, body) = self.set_role(owner, id, user, "admin").await;
+        assert_eq!(status, StatusCode::NO_CONTENT, "{body}");
+    }
+
+    pub async fn change(
+        &self,
+        person: &TestPerson,
+        id: ConversationId,
+        changes: Value,
+    ) -> (StatusCode, Value) {
+        self.call(
+            person,
+            Method::PATCH,
+            &format!("/api/conversations/{id}"),
+            Some(changes),
+        )
+        .await
+    }
+
+    pub async fn delete(&self, person: &TestPerson, path: &str) -> (StatusCode, Value) {
+        self.call(person, Method::DELETE, path, None).await
+    }
+
+    /// A new invitation; its token and its id.
+    pub async fn invitation(
+        &self,
+        person: &TestPerson,
+        id: ConversationId,
+        wanted: Value,
+    ) -> (String, String) {
+        let path = format!("/api/conversations/{id}/invitations");
+        let (status, body) = self.post(person, &path, wanted).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        (
+            body["token"].as_str().unwrap().to_owned(),
+            body["invitation"]["invitation_id"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        )
+    }
+
+    pub async fn join_by(&self, person: &TestPerson, token: &str) -> (StatusCode, Value) {
+        self.post(
+            person,
+            "/api/conversations/invitations/join",
+            json!({ "token": token }),
+        )
+        .await
+    }
+
+    pub async fn settings(
+        &self,
+        person: &TestPerson,
+        id: ConversationId,
+        changes: Value,
+    ) -> (StatusCode, Value) {
+        self.call(
+            person,
+            Method::PATCH,
+            &format!("/api/conversations/{id}/settings"),
+            Some(changes),
+        )
+        .await
     }
 
     /// Who is in a conversation as Postgres has it.

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use events::{CLIENT_MESSAGE_ID_MAX_AGE_MS, CLIENT_MESSAGE_ID_MAX_AHEAD_MS};
 use ids::{ConversationId, MessageId, UserId};
 use proto::socket::{
-    Created, Deleted, Edited, Entry, Hidden, HistoryOpened, Joined, Left, Message, PictureChanged,
-    Reacted, Receipt, Renamed, RoleChanged, entry, reacted,
+    Created, Deleted, Edited, Entry, GroupDeleted, Hidden, HistoryOpened, Joined, Left, Message,
+    PictureChanged, Reacted, Receipt, Renamed, RoleChanged, entry, reacted,
 };
 
 use super::membership::{Member, MemberEvent, MemberRow, Membership, MembershipEvent, Role};
@@ -765,6 +765,14 @@ impl Conversation {
                 }),
                 vec![row(membership.actor, MemberEvent::OfConversation)],
             ),
+            MembershipEvent::Deleted if self.members.is_empty() => return Applied::nothing(),
+            MembershipEvent::Deleted => {
+                let everybody = self.members.keys();
+                let rows = everybody
+                    .map(|user| row(*user, MemberEvent::Left))
+                    .collect();
+                (entry::Change::GroupDeleted(GroupDeleted {}), rows)
+            }
             MembershipEvent::Blocked(user) => {
                 return self.note_silently(row(*user, MemberEvent::Blocked));
             }

@@ -70,6 +70,8 @@ pub enum MembershipEvent {
         user: UserId,
         version: u64,
     },
+    /// Everybody leaves: the group is gone.
+    Deleted,
 }
 
 impl Membership {
@@ -121,6 +123,7 @@ impl Membership {
                 user: UserId::from_slice(&changed.user)?,
                 version: changed.settings_version,
             },
+            Change::Deleted(_) => MembershipEvent::Deleted,
         };
         Ok(Some(Self {
             version: record.version,

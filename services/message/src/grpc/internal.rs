@@ -4,9 +4,9 @@ use auth::{Caller, person_from_metadata};
 use problem::{Kind, Problem};
 use proto::message::message_internal_service_server::MessageInternalService;
 use proto::message::{
-    AwaitMembershipVersionRequest, AwaitMembershipVersionResponse, GetChangesRequest,
-    GetChangesResponse, GetHeadsRequest, GetHeadsResponse, GetSummariesRequest,
-    GetSummariesResponse, Head, Summary,
+    AwaitMembershipVersionRequest, AwaitMembershipVersionResponse, CountMessagesRequest,
+    CountMessagesResponse, DailyCount, GetChangesRequest, GetChangesResponse, GetHeadsRequest,
+    GetHeadsResponse, GetSummariesRequest, GetSummariesResponse, Head, Summary,
 };
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
@@ -119,6 +119,34 @@ impl MessageInternalService for Internal {
             complete,
             changed,
             cursor,
+        }))
+    }
+
+    async fn count_messages(
+        &self,
+        request: Request<CountMessagesRequest>,
+    ) -> Result<Response<CountMessagesResponse>, Status> {
+        only_conversation(&request)?;
+        let request = request.into_inner();
+        let conversation = conversation_id(&request.conversation_id)?;
+        let counted = self
+            .0
+            .history
+            .count_messages(conversation, request.after_number)
+            .await?;
+        Ok(Response::new(CountMessagesResponse {
+            counts: counted
+                .messages
+                .into_iter()
+                .map(|((day, sender), messages)| DailyCount {
+                    day,
+                    sender_id: sender.to_string(),
+                    messages,
+                })
+                .collect(),
+            through_number: counted.through_number,
+            head_number: counted.head.last_number,
+            applied_offset: counted.head.position.offset,
         }))
     }
 }

@@ -1,0 +1,74 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use clock::Clock;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{FromRedisValue, RedisResult};
+use serde::Deserialize;
+
+/// After a failure Redis is left alone for so long: one request waits for it, not every one.
+const LEFT_ALONE_MS: u64 = 1_000;
+
+/// The `[redis]` section of a service's configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSettings {
+    /// A secret: or `url_file`.
+    pub url: settings::Secret,
+}
+
+/// `redis.url` is not one of Redis. Its text may hold a password and is not repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`redis.url` is not one of Redis")]
+pub struct InvalidUrl;
+
+/// A connection that is made when it is first used, and again when it was lost. It fails fast,
+/// because everything goes on without it. Cheap to clone.
+#[derive(Clone)]
+pub struct Redis {
+    connection: ConnectionManager,
+    clock: Clock,
+    /// Unix milliseconds.
+    left_alone_until: Arc<AtomicU64>,
+}
+
+impl Redis {
+    /// # Errors
+    /// [`InvalidUrl`].
+    pub fn new(settings: &RedisSettings, clock: Clock) -> Result<Self, InvalidUrl> {
+        let client = redis::Client::open(settings.url.expose()).map_err(|_| InvalidUrl)?;
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(1)
+            .set_min_delay(Duration::from_millis(10))
+            .set_connection_timeout(Some(Duration::from_millis(500)))
+            .set_response_timeout(Some(Duration::from_millis(300)));
+        Ok(Self {
+            connection: ConnectionManager::new_lazy_with_config(client, config)
+                .map_err(|_| InvalidUrl)?,
+            clock,
+            left_alone_until: Arc::default(),
+        })
+    }
+
+    /// Asks, unless Redis has failed a moment ago; `None` is for "done without".
+    pub async fn ask<T: FromRedisValue>(
+        &self,
+        ask: impl AsyncFnOnce(&mut ConnectionManager) -> RedisResult<T>,
+    ) -> Option<T> {
+        if self.clock.unix_ms() < self.left_alone_until.load(Ordering::Relaxed) {
+            metrics::counter!("rate_limit_redis_errors_total").increment(1);
+            return None;
+        }
+        match ask(&mut self.connection.clone()).await {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                metrics::counter!("rate_limit_redis_errors_total").increment(1);
+                tracing::debug!(error = %error, "Redis failed; going on without");
+                self.left_alone_until
+                    .store(self.clock.unix_ms() + LEFT_ALONE_MS, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+}
