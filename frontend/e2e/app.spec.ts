@@ -62,6 +62,7 @@ test('speaks German where the browser does, and what one chooses', async ({ brow
   await page.getByLabel('E-Mail').fill(ada.email);
   await page.getByLabel('Passwort').fill(ada.password);
   await page.getByRole('button', { name: 'Konto anlegen' }).click();
+  await device.isConnected();
   await page.goto('/settings/appearance');
   await page.getByText('English', { exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Appearance and language' })).toBeVisible();

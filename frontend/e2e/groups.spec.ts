@@ -5,7 +5,11 @@ test.afterEach(async ({ browser }) => {
   for (const context of browser.contexts()) await context.close();
 });
 
-async function createGroup(device: Device, name: string, kind: 'Public' | 'Private'): Promise<void> {
+async function createGroup(
+  device: Device,
+  name: string,
+  kind: 'Public' | 'Private',
+): Promise<void> {
   const { page } = device;
   await page.getByRole('link', { name: 'Groups', exact: true }).click();
   await page.getByRole('button', { name: 'New group' }).click();
