@@ -32,6 +32,7 @@ test('a profile changes for everybody, and a device is signed out from another',
   const account = newAccount('Ada');
   const laptop = await Device.open(browser, 0);
   await laptop.signUp(account, '/settings/profile');
+  await expect(laptop.page.getByRole('heading', { name: 'Profile' })).toBeVisible();
   await laptop.page.getByLabel('Name', { exact: true }).fill('Ada L.');
   await laptop.page.getByLabel('Status').fill('On a train');
   await laptop.page.getByRole('button', { name: 'Save' }).click();
@@ -48,6 +49,7 @@ test('a new password is good at once, the old one no longer', async ({ browser }
   const account = newAccount('Ada');
   const device = await Device.open(browser, 0);
   await device.signUp(account, '/settings/security');
+  await expect(device.page.getByLabel('Current password')).toBeVisible();
   await device.page.getByLabel('Current password').fill(account.password);
   await device.page.getByLabel('New password').fill('another battery staple 7');
   await device.page.getByRole('button', { name: 'Change password' }).click();
