@@ -51,6 +51,7 @@ struct Redis {
     sockets: BTreeMap<UserId, BTreeSet<usize>>,
     /// When conversations changed for a person.
     changed: BTreeMap<UserId, BTreeMap<ConversationId, u64>>,
+    /// A cursor of before is worth nothing.
     born_ms: u64,
 }
 
@@ -487,8 +488,7 @@ impl World {
             return;
         }
         self.index_is_incomplete = false;
-        self.redis.changed.clear();
-        self.redis.born_ms = self.now_ms;
+        self.redis.born_ms = self.now_ms + 1;
         for gateway in &mut self.gateways {
             gateway.queue.push_back(Delivery::ResyncAll);
         }
@@ -962,7 +962,7 @@ impl World {
     fn flush_redis(&mut self) {
         self.redis.sockets.clear();
         self.redis.changed.clear();
-        self.redis.born_ms = self.now_ms;
+        self.redis.born_ms = self.now_ms + 1;
     }
 
     // The end.

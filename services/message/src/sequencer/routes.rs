@@ -45,7 +45,8 @@ return found
 ";
 
 /// Answers `{complete, now, conversation, ...}`. The index counts as lost when Redis isn't the same process
-/// as when it began: an append-only file may lack its last second.
+/// as when it began: an append-only file may lack its last second. It begins with the next millisecond: a
+/// cursor of this one may be from before.
 const READ_CHANGES: &str = r"
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -54,8 +55,8 @@ local born = redis.call('GET', KEYS[2])
 local born_ms, born_run
 if born then born_ms, born_run = string.match(born, '^(%d+):(%w+)$') end
 if born_run ~= run then
-  redis.call('SET', KEYS[2], string.format('%.0f:%s', ms, run))
-  return {0, string.format('%.0f', ms)}
+  redis.call('SET', KEYS[2], string.format('%.0f:%s', ms + 1, run))
+  return {0, string.format('%.0f', ms + 1)}
 end
 local cursor = tonumber(ARGV[1])
 if cursor < tonumber(born_ms) or cursor < ms - tonumber(ARGV[3]) then
@@ -77,7 +78,7 @@ const BEGIN_AGAIN: &str = r"
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-redis.call('SET', KEYS[1], string.format('%.0f:%s', ms, run))
+redis.call('SET', KEYS[1], string.format('%.0f:%s', ms + 1, run))
 return 1
 ";
 
