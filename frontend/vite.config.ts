@@ -48,6 +48,6 @@ export default defineConfig({
     environment: 'happy-dom',
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['src/shared/i18n/test-setup.ts'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
   },
 });

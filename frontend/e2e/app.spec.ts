@@ -17,6 +17,7 @@ test('everything by keyboard: find a conversation, write, react, leave', async (
   await page.keyboard.press('Enter');
   const field = page.getByRole('textbox', { name: /^Message to/ });
   await expect(field).toBeFocused();
+  await ada.shows(['first', 'second']);
   // From the empty field into the messages, up to the first, and its menu.
   await page.keyboard.press('ArrowUp');
   await expect(page.getByRole('article').last()).toBeFocused();
@@ -61,6 +62,7 @@ test('speaks German where the browser does, and what one chooses', async ({ brow
   await page.getByLabel('E-Mail').fill(ada.email);
   await page.getByLabel('Passwort').fill(ada.password);
   await page.getByRole('button', { name: 'Konto anlegen' }).click();
+  await device.isConnected();
   await page.goto('/settings/appearance');
   await page.getByText('English', { exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Appearance and language' })).toBeVisible();

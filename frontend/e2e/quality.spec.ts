@@ -31,8 +31,13 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await hasNoBarriers(ada.page);
     await ada.page.keyboard.press('Escape');
     await ada.page.getByRole('link', { name: 'Settings', exact: true }).click();
-    await expect(ada.page.getByRole('heading', { name: 'Settings' })).toBeVisible();
+    await expect(ada.page.getByRole('heading', { name: 'Profile' })).toBeVisible();
     await hasNoBarriers(ada.page);
+    for (const name of ['Groups', 'Reports', 'Contacts']) {
+      await ada.page.getByRole('link', { name, exact: true }).click();
+      await expect(ada.page.getByRole('heading', { name, exact: true })).toBeVisible();
+      await hasNoBarriers(ada.page);
+    }
   });
 }
 

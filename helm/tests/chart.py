@@ -26,6 +26,8 @@ EVERYTHING = [
     "--set", "istio.enabled=true", "--set", "canary.enabled=true", "--set", "canary.tag=0.2.0",
     "--set", "telemetry.otlpEndpoint=http://collector:4317", "--set", "networkPolicy.stores.otlp.cidrs={10.0.0.0/16}",
     "--set", "telemetry.sentryDsn=https://key@sentry.example.org/1", "--set", "networkPolicy.stores.sentry.cidrs={0.0.0.0/0}",
+    "--set", "account.mail.enabled=true", "--set", "account.mail.from=Chat <no-reply@example.org>",
+    "--set", "networkPolicy.stores.mail.cidrs={0.0.0.0/0}",
     "--set", "web.forward=true", "--set", "test.server=", "--set", "gatewayApi.enabled=true",
 ]
 # What is rendered, by name: arguments of `helm template`.
@@ -36,6 +38,7 @@ CASES = {
     "preview": ["--values", str(CHART / "values-preview.yaml")],
     "everything": EVERYTHING,
     "own-secrets": [*EXTERNAL, "--set", "secrets.create=true", "--set", "redis.url=redis://r:6379",
+                    "--set", "account.mail.enabled=true", "--set", "account.mail.smtpUrl=smtps://mail", "--set", "account.mail.from=a@example.org", "--set", "frontendUrl=https://chat.example.org",
                     "--set", "account.databaseUrl=postgres://a", "--set", "conversation.databaseUrl=postgres://c",
                     "--set", "fileUpload.databaseUrl=postgres://f", "--set", "aws.accessKeyId=key",
                     "--set", "aws.secretAccessKey=secret"],

@@ -178,3 +178,11 @@ def test_a_collector_of_traces_and_sentry_are_reached_if_they_are_named():
         assert allowed(found, ends["message"], ends["store"], 4317) == want
         # It calls nobody else in the world.
         assert allowed(found, ends["conversation"], WORLD, 443) == want
+
+
+def test_the_account_service_alone_reaches_the_mail_server():
+    for name, want in (("everything", True), ("eks", False)):
+        found = chart.case(name)
+        ends = endpoints(found)
+        assert allowed(found, ends["account"], WORLD, 587) == want
+        assert not allowed(found, ends["message"], WORLD, 587)

@@ -189,10 +189,27 @@ def test_everybody_is_told_the_same_of_the_topics(case):
                 assert f"{service.upper()}__KAFKA__REPLICATION_FACTOR" in variables
 
 
+def test_links_in_mails_lead_to_where_people_are():
+    for case, url in (("eks", "https://chat.example.org"), ("minikube", "http://localhost:8080")):
+        for owner, _, variables in environments(case, "account"):
+            if owner["kind"] != "Job":
+                assert variables["ACCOUNT__ACCOUNTS__PUBLIC_URL"] == url
+
+
+def test_mails_are_sent_where_the_values_say_so():
+    for case, want in (("everything", True), ("eks", False)):
+        for owner, _, variables in environments(case, "account"):
+            if owner["kind"] != "Job":
+                assert ("ACCOUNT__MAIL__SMTP_URL_FILE" in variables) == want
+                assert ("ACCOUNT__MAIL__FROM" in variables) == want
+
+
 def test_the_routes_are_those_of_the_reverse_proxy():
     source = (chart.ROOT / "crates" / "web" / "src" / "forward.rs").read_text()
     table = re.findall(r'"(/[a-z/]+)",\s+Traffic::\w+,\s+"([a-z-]+)"', source)
-    assert len(table) == 6
+    assert len(table) == 7
+    # Of the conversation service: one of its short addresses that is no page.
+    table.append(("/chat/users", "conversation"))
     found = chart.case("eks")
     routed = {path["path"]: path["backend"]["service"]["name"].removeprefix("parlance-")
               for ingress in chart.of_kind(found, "Ingress") for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]}

@@ -22,16 +22,17 @@ use crate::ports;
 use crate::process::{Process, Spec};
 use crate::proxy::Proxy;
 use crate::servers::{
-    Durability, Kafka, LocalAws, Postgres, Redis, RunsFor, Server, ServerPorts, Servers, probe,
-    ready_timed,
+    Durability, Kafka, LocalAws, Mail, Postgres, Redis, RunsFor, Server, ServerPorts, Servers,
+    probe, ready_timed,
 };
 use crate::throttle::Throttle;
 use data::DataFolder;
 pub use links::{Link, Links};
 
 /// The programs of the suite that are built here.
-pub const PROGRAMS: [&str; 6] = [
+pub const PROGRAMS: [&str; 7] = [
     "local-aws",
+    "mail-catcher",
     "account",
     "conversation",
     "message",
@@ -87,10 +88,12 @@ impl Options {
             links: Links::Direct,
             dynamodb: DynamoDb::Emulator,
             // All people of a test come from one address.
-            environment: vec![(
-                "ACCOUNT__LIMITS__TRIES_PER_ADDRESS".to_owned(),
-                "1000000".to_owned(),
-            )],
+            environment: [
+                "ACCOUNT__LIMITS__TRIES_PER_ADDRESS",
+                "ACCOUNT__LIMITS__MAILS_PER_ADDRESS",
+            ]
+            .map(|name| (name.to_owned(), "1000000".to_owned()))
+            .into(),
         }
     }
 }
@@ -176,6 +179,7 @@ pub struct Suite {
     pub redis: Redis,
     pub postgres: Postgres,
     pub local_aws: LocalAws,
+    pub mail: Mail,
     /// With [`Links::Relayed`]: what lies between a service and what it calls.
     pub links: Vec<Link>,
     /// With [`DynamoDb::Throttled`]: what refuses requests.
@@ -217,11 +221,12 @@ impl Suite {
             options.runs_for,
         )
         .await?;
-        let (Some(kafka), Some(redis), Some(postgres), Some(local_aws)) = (
+        let (Some(kafka), Some(redis), Some(postgres), Some(local_aws), Some(mail)) = (
             servers.kafka,
             servers.redis,
             servers.postgres,
             servers.local_aws,
+            servers.mail,
         ) else {
             bail!("all servers were asked for, but not all came");
         };
@@ -248,6 +253,7 @@ impl Suite {
             redis: &redis,
             postgres: &postgres,
             local_aws: &local_aws,
+            mail: &mail,
             addresses: &addresses,
             identities: &data.identities(&environment::SERVICES)?,
             more: &options.environment,
@@ -303,6 +309,7 @@ impl Suite {
             redis,
             postgres,
             local_aws,
+            mail,
             links,
             throttle,
             _data: data,
@@ -343,8 +350,14 @@ impl Suite {
         services.chain(self.servers()).collect()
     }
 
-    fn servers(&self) -> [&Process; 4] {
-        [&self.kafka, &self.redis, &self.postgres, &self.local_aws]
+    fn servers(&self) -> [&Process; 5] {
+        [
+            &self.kafka,
+            &self.redis,
+            &self.postgres,
+            &self.local_aws,
+            &self.mail,
+        ]
     }
 
     /// Resolves when any process ends by itself; the text says which and how.

@@ -52,6 +52,12 @@ impl Fields {
         });
     }
 
+    /// Whether nothing is wrong so far.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// `input_invalid`, with everything noted so far.
     #[must_use]
     pub fn into_problem(self) -> Problem {

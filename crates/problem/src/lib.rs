@@ -37,6 +37,8 @@ pub enum Kind {
     Conflict,
     AlreadyExists,
     FailedPrecondition,
+    /// The caller's version of it is not the current one (`If-Match`).
+    VersionConflict,
     TooLarge,
     RateLimited,
     /// Something that is needed isn't there now: try again.
@@ -56,6 +58,7 @@ impl Kind {
             Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict | Self::AlreadyExists | Self::FailedPrecondition => StatusCode::CONFLICT,
+            Self::VersionConflict => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -72,7 +75,7 @@ impl Kind {
             Self::Unauthenticated => Code::Unauthenticated,
             Self::PermissionDenied => Code::PermissionDenied,
             Self::NotFound => Code::NotFound,
-            Self::Conflict => Code::Aborted,
+            Self::Conflict | Self::VersionConflict => Code::Aborted,
             Self::AlreadyExists => Code::AlreadyExists,
             Self::FailedPrecondition => Code::FailedPrecondition,
             Self::RateLimited => Code::ResourceExhausted,
@@ -109,6 +112,7 @@ impl Kind {
             Self::Conflict => "Already used for something else",
             Self::AlreadyExists => "Already taken",
             Self::FailedPrecondition => "Not possible in this state",
+            Self::VersionConflict => "Changed meanwhile",
             Self::TooLarge => "Too large",
             Self::RateLimited => "Too many requests",
             Self::Unavailable => "Not available right now",

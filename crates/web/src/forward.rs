@@ -67,7 +67,8 @@ const SHORT_ROUTES: [&str; 7] = [
     "/group/{name}/members/{user_id}",
 ];
 
-/// The routes of the ingress: `/api/<x>/…` is a service, `/socket` a gateway.
+/// The routes of the ingress: `/api/<x>/…` is a service, `/users/…` the account service once more,
+/// `/socket` a gateway.
 pub fn routes(upstreams: Upstreams) -> Router {
     let mut router = Router::new();
     for (prefix, kind, name, addresses) in [
@@ -75,8 +76,9 @@ pub fn routes(upstreams: Upstreams) -> Router {
             "/api/account",
             Traffic::Requests,
             "account",
-            upstreams.account,
+            upstreams.account.clone(),
         ),
+        ("/users", Traffic::Requests, "account", upstreams.account),
         (
             "/api/conversations",
             Traffic::Requests,

@@ -115,6 +115,7 @@ fn print_welcome(suite: &Suite, arguments: &Arguments, took: Duration) {
     println!("  Web client   {origin}/");
     println!("  Interfaces   {origin}/api/");
     println!("  Socket       {}", suite.socket_url());
+    println!("  Mails        {}/", suite.mail.page_url());
     println!("\nSign in with any e-mail address; an unknown one gets an account.");
     if arguments.demo {
         println!(

@@ -7,7 +7,7 @@ import { addRange, type Range, rangeWith } from './ranges';
 import type { ConversationState, Entry } from './wire';
 
 /** What a group says of itself. */
-export interface GroupDescription {
+interface GroupDescription {
   visibility: 'public' | 'private';
   description: string;
   picture_id?: string | undefined;

@@ -162,6 +162,30 @@ describe('an engine', () => {
     await until(async () => (await engine.database.marks.count()) === 0);
   });
 
+  it('follows settings that another device changed', async () => {
+    const server = new SimulatedServer(seededRandom(10));
+    const ada = person('ada');
+    server.create('tea', [ada]);
+    const engine = device(server, ada);
+    await settled(engine);
+    server.changeSettings('tea', ada, { archived: true });
+    await until(async () => {
+      const record = await engine.database.conversations.get('tea');
+      return record?.settings.archived === true && record.behind === 0;
+    });
+  });
+
+  it('tells up to where it has stored a conversation', async () => {
+    const server = new SimulatedServer(seededRandom(11));
+    const [ada, ben] = [person('ada'), person('ben')];
+    server.create('tea', [ada, ben]);
+    const engine = device(server, ben);
+    await settled(engine);
+    for (let index = 1; index <= 3; index += 1) server.say('tea', ada, `${index}`);
+    await until(() => server.reader('tea', ben).delivered === 4);
+    expect(server.reader('tea', ben).read).toBe(0);
+  });
+
   it('ends when the session ends', async () => {
     const server = new SimulatedServer(seededRandom(9));
     const engine = device(server, person('ada'));

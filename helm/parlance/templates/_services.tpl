@@ -9,7 +9,7 @@ account:
   ports: {http: 7110, grpc: 7111, internal: 7112, ops: 7113}
   calls: [conversation]
   stores: [postgres, redis, kafka]
-  routes: [/api/account]
+  routes: [/api/account, /users]
   grpcServices: [parlance.account.v1.AccountService, parlance.account.v1.ContactService]
 conversation:
   values: conversation
@@ -102,6 +102,13 @@ file-upload:
 {{- $_ := set $s "accounts.sign_up_on_first_use" (toString $own.signUpOnFirstUse) -}}
 {{- $_ := set $s "accounts.secure_cookies" (hasPrefix "http://" $v.frontendUrl | not | toString) -}}
 {{- $_ := set $s "accounts.trusted_proxies" (join "," $own.trustedProxies) -}}
+{{- if or $v.frontendUrl $v.ingress.host -}}
+{{- $_ := set $s "accounts.public_url" ($v.frontendUrl | default (printf "https://%s" $v.ingress.host)) -}}
+{{- end -}}
+{{- if $own.mail.enabled -}}
+{{- $_ := set $s "mail.smtp_url_file" "/etc/parlance/secret/smtp-url" -}}
+{{- $_ := set $s "mail.from" $own.mail.from -}}
+{{- end -}}
 {{- else if eq $name "message" -}}
 {{- $_ := set $s "aws.table_prefix" $v.aws.tablePrefix -}}
 {{- $_ := set $s "aws.dynamodb_endpoint" (ternary (printf "http://%s:7181" $local) $v.aws.dynamodbEndpoint $v.devServers.enabled) -}}
@@ -185,7 +192,7 @@ metadata:
   annotations:
     checksum/config: {{ include "parlance.environment" (list $root $name) | sha256sum }}
     {{- if $v.secrets.create }}
-    checksum/secret: {{ list $own.databaseUrl $v.redis.url $v.aws.secretAccessKey | toJson | sha256sum }}
+    checksum/secret: {{ list $own.databaseUrl $v.redis.url $v.aws.secretAccessKey ($own.mail | default dict) | toJson | sha256sum }}
     {{- end }}
     {{- with $v.podAnnotations }}
     {{- toYaml . | nindent 4 }}

@@ -59,6 +59,11 @@
 {{- fail "secrets.signingSecret and secrets.identitiesConfigMap name what exists: they and secrets.create exclude each other" -}}
 {{- end -}}
 {{- end -}}
+{{- if $v.account.mail.enabled -}}
+{{- if not $v.account.mail.from -}}{{- fail "account.mail.from is needed with account.mail.enabled" -}}{{- end -}}
+{{- if and $v.secrets.create (not $v.account.mail.smtpUrl) -}}{{- fail "account.mail.smtpUrl is needed with account.mail.enabled and secrets.create" -}}{{- end -}}
+{{- if not (or $v.frontendUrl $v.ingress.host) -}}{{- fail "frontendUrl is needed with account.mail.enabled: links in mails lead there" -}}{{- end -}}
+{{- end -}}
 {{- if and (or $v.ingress.enabled $v.gatewayApi.enabled) (not $v.ingress.host) -}}
 {{- fail "ingress.host is needed with ingress.enabled or gatewayApi.enabled" -}}
 {{- end -}}

@@ -1,6 +1,3 @@
--- NULL: the person is there. Else the id goes on, and nothing of the person.
-ALTER TABLE users ADD COLUMN IF NOT EXISTS deleted_unix_ms bigint;
-
 -- What a person allows others. No row: the defaults of src/domain/privacy.rs.
 CREATE TABLE privacy (
     user_id             uuid    PRIMARY KEY REFERENCES users ON DELETE CASCADE,

@@ -1,17 +1,21 @@
 //! What people do with their accounts; REST and gRPC both come here.
 
-use std::net::IpAddr;
-
 use ids::{SessionId, UserId};
 use problem::{Kind, Problem};
 use settings::Secret;
+use sqlx::{Postgres, Transaction};
 
 use crate::app::App;
-use crate::domain::{DisplayName, Email, Handle, NewPassword, Profile, RefreshToken, device_name};
+use crate::domain::{
+    Client, DisplayName, Email, Handle, InvalidPassword, NewPassword, Picture, Profile,
+    RefreshToken, SecurityEvent, device_name,
+};
 use crate::hasher::Verdict;
 use crate::metrics;
+use crate::store;
+use crate::store::security_events::{self, NewEvent};
 use crate::store::sessions::{self, NewSession, Refreshed};
-use crate::store::users::{self, Inserted, NewUser};
+use crate::store::users::{self, Inserted, NewUser, Own};
 
 /// Most people that are looked up at once.
 pub const MAX_USERS: usize = 100;
@@ -55,15 +59,35 @@ enum Created {
     HandleTaken,
 }
 
+/// Somebody to be, with names that are still to be found free.
+pub(crate) struct NewPerson<'a> {
+    pub email: &'a Email,
+    pub email_verified: bool,
+    pub password_hash: Option<&'a str>,
+    pub display_name: &'a DisplayName,
+    /// `None`: any that is free.
+    pub handle: Option<&'a Handle>,
+}
+
+/// A sign-in, for its session.
+pub(crate) struct From<'a> {
+    pub client: &'a Client,
+    pub device_name: &'a str,
+}
+
 impl App {
     pub async fn register(
         &self,
         request: &Registration<'_>,
-        address: IpAddr,
+        client: &Client,
     ) -> Result<SignedIn, Problem> {
         let new = parse_registration(request)?;
-        let counted = self.limits.registration(address).await?;
-        match self.create(&new, request.device_name).await? {
+        let counted = self.limits.registration(client.address).await?;
+        let from = From {
+            client,
+            device_name: request.device_name,
+        };
+        match self.create(&new, &from).await? {
             Created::SignedIn(signed_in) => {
                 metrics::registered();
                 // It counts, unlike a sign-in: it takes a name and a place.
@@ -86,21 +110,23 @@ impl App {
     pub async fn sign_in(
         &self,
         request: &SignIn<'_>,
-        address: IpAddr,
+        client: &Client,
     ) -> Result<SignedIn, Problem> {
         let email = Email::parse(request.email)
             .map_err(|e| invalid().with_field("email", "email_invalid", e.to_string()))?;
         let counted = self
             .limits
-            .sign_in(&email, address)
+            .sign_in(&email, client.address)
             .await
             .inspect_err(|_| metrics::sign_in("limited"))?;
-        let signed_in = self.try_sign_in(&email, request).await;
+        let signed_in = self.try_sign_in(&email, request, client).await;
         match &signed_in {
             // A new account counts, as a registration does.
             Ok(signed_in) if signed_in.created => metrics::sign_in("created"),
             Err(problem) if problem.kind == Kind::Unauthenticated => {
                 metrics::sign_in("wrong_credentials");
+                let now = self.clock.unix_ms();
+                security_events::record_failed_sign_in(&self.database, &email, client, now).await?;
             }
             Ok(_) => {
                 metrics::sign_in("signed_in");
@@ -112,7 +138,16 @@ impl App {
         signed_in
     }
 
-    async fn try_sign_in(&self, email: &Email, request: &SignIn<'_>) -> Result<SignedIn, Problem> {
+    async fn try_sign_in(
+        &self,
+        email: &Email,
+        request: &SignIn<'_>,
+        client: &Client,
+    ) -> Result<SignedIn, Problem> {
+        let from = From {
+            client,
+            device_name: request.device_name,
+        };
         let mut known = users::credentials(&self.database, email).await?;
         if known.is_none() && self.accounts.sign_up_on_first_use {
             let new = NewAccount {
@@ -123,107 +158,143 @@ impl App {
                 email: email.clone(),
                 handle: None,
             };
-            if let Created::SignedIn(signed_in) = self.create(&new, request.device_name).await? {
+            if let Created::SignedIn(signed_in) = self.create(&new, &from).await? {
                 return Ok(signed_in);
             }
             // Somebody was faster with the same address: then it is a sign-in like any other.
             known = users::credentials(&self.database, email).await?;
         }
-        let stored = known.as_ref().map(|known| known.password_hash.clone());
-        let verdict = self.hasher.verify(request.password, stored).await?;
+        let stored = known.as_ref().and_then(|known| known.password_hash.clone());
+        let verdict = self.hasher.verify(request.password, stored.clone()).await?;
         let (Some(known), Verdict::Right | Verdict::RightAndRehashed(_)) = (known, &verdict) else {
-            return Err(Problem::new(
-                Kind::Unauthenticated,
-                "credentials_wrong",
-                "The e-mail address or the password is wrong.",
-            ));
+            return Err(credentials_wrong());
         };
-        if let Verdict::RightAndRehashed(hash) = &verdict {
-            let user = known.profile.user;
-            users::strengthen(&self.database, user, &known.password_hash, hash).await?;
+        if let (Verdict::RightAndRehashed(hash), Some(old)) = (&verdict, &stored) {
+            users::strengthen(&self.database, known.profile.user, old, hash).await?;
         }
-        self.begin_session(known.profile, request.device_name).await
+        let mut transaction = self.database.begin().await.map_err(store::failed)?;
+        let user = known.profile.user;
+        // A password that was changed meanwhile opens nothing more.
+        if !users::hold_credentials(&mut transaction, user, known.version).await? {
+            return Err(credentials_wrong());
+        }
+        self.begin_session(transaction, known.profile, &from, "")
+            .await
     }
 
-    async fn create(&self, new: &NewAccount, device: &str) -> Result<Created, Problem> {
+    async fn create(&self, new: &NewAccount, from: &From<'_>) -> Result<Created, Problem> {
         // Before anything is looked up: a known address takes as long as a new one.
         let password_hash = self.hasher.hash(new.password.secret()).await?;
+        let mut transaction = self.database.begin().await.map_err(store::failed)?;
+        let person = NewPerson {
+            email: &new.email,
+            email_verified: false,
+            password_hash: Some(&password_hash),
+            display_name: &new.display_name,
+            handle: new.handle.as_ref(),
+        };
+        let inserted = self.insert_person(&mut transaction, &person).await?;
+        let profile = match inserted {
+            Ok(profile) => profile,
+            Err(Inserted::EmailTaken) => return Ok(Created::EmailTaken),
+            Err(_) => return Ok(Created::HandleTaken),
+        };
+        let user = profile.user;
+        let mut signed_in = self.begin_session(transaction, profile, from, "").await?;
+        signed_in.created = true;
+        self.welcome(user, &new.email, from.client).await;
+        Ok(Created::SignedIn(signed_in))
+    }
+
+    /// A new person, or which of the names is taken.
+    pub(crate) async fn insert_person(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        new: &NewPerson<'_>,
+    ) -> Result<Result<Profile, Inserted>, Problem> {
         let user = UserId::generate(&self.clock);
+        let now = self.clock.unix_ms();
         for attempt in 0..16 {
-            let handle = new
-                .handle
-                .clone()
-                .unwrap_or_else(|| Handle::suggest(new.email.local(), attempt));
-            let mut transaction = self.database.begin().await.map_err(crate::store::failed)?;
+            let handle = match new.handle {
+                Some(handle) => handle.clone(),
+                None => Handle::suggest(new.email.local(), attempt),
+            };
             let inserted = users::insert(
-                &mut transaction,
+                transaction,
                 &NewUser {
                     user,
-                    email: &new.email,
+                    email: new.email,
+                    email_verified_unix_ms: new.email_verified.then_some(now),
                     handle: handle.as_str(),
                     display_name: new.display_name.as_str(),
-                    password_hash: &password_hash,
-                    created_unix_ms: self.clock.unix_ms(),
+                    password_hash: new.password_hash,
+                    created_unix_ms: now,
                 },
             )
             .await?;
             match inserted {
-                Inserted::EmailTaken => return Ok(Created::EmailTaken),
-                Inserted::HandleTaken if new.handle.is_some() => return Ok(Created::HandleTaken),
-                Inserted::HandleTaken => {}
+                Inserted::HandleTaken if new.handle.is_none() => {}
+                Inserted::EmailTaken | Inserted::HandleTaken => return Ok(Err(inserted)),
                 Inserted::Done => {
-                    let (session, token) = self.new_session();
-                    sessions::begin(
-                        &mut transaction,
-                        &self.session_of(session, user, &device_name(device)),
-                        &token,
-                    )
-                    .await?;
-                    transaction.commit().await.map_err(crate::store::failed)?;
-                    let profile = Profile {
+                    let event = NewEvent {
+                        user,
+                        at_unix_ms: now,
+                        event: SecurityEvent::Registered,
+                        session: None,
+                        client: None,
+                        detail: "",
+                    };
+                    security_events::record(&mut **transaction, &event).await?;
+                    return Ok(Ok(Profile {
                         user,
                         handle: handle.as_str().to_owned(),
                         display_name: new.display_name.as_str().to_owned(),
-                    };
-                    let signed_in = self.signed_in(profile, session, token, true)?;
-                    return Ok(Created::SignedIn(signed_in));
+                        status_text: String::new(),
+                        picture: Picture::None,
+                        deleted: false,
+                    }));
                 }
             }
         }
-        Ok(Created::HandleTaken)
+        Ok(Err(Inserted::HandleTaken))
     }
 
-    async fn begin_session(&self, profile: Profile, device: &str) -> Result<SignedIn, Problem> {
-        let (session, token) = self.new_session();
-        let mut transaction = self.database.begin().await.map_err(crate::store::failed)?;
+    /// Begins a session in the transaction that found its proof good, and commits it. `detail` says
+    /// how they proved it if not by password.
+    pub(crate) async fn begin_session(
+        &self,
+        mut transaction: Transaction<'_, Postgres>,
+        profile: Profile,
+        from: &From<'_>,
+        detail: &str,
+    ) -> Result<SignedIn, Problem> {
+        let (session, token) = (SessionId::generate(&self.clock), RefreshToken::generate());
+        let now = self.clock.unix_ms();
         sessions::begin(
             &mut transaction,
-            &self.session_of(session, profile.user, &device_name(device)),
+            &NewSession {
+                session,
+                user: profile.user,
+                device_name: &device_name(from.device_name),
+                user_agent: &from.client.user_agent,
+                now_unix_ms: now,
+                idle_ms: self.accounts.session_idle_seconds * 1_000,
+                max_ms: self.accounts.session_max_seconds * 1_000,
+            },
             &token,
         )
         .await?;
-        transaction.commit().await.map_err(crate::store::failed)?;
-        self.signed_in(profile, session, token, false)
-    }
-
-    fn new_session(&self) -> (SessionId, RefreshToken) {
-        (SessionId::generate(&self.clock), RefreshToken::generate())
-    }
-
-    fn session_of<'a>(
-        &self,
-        session: SessionId,
-        user: UserId,
-        device_name: &'a str,
-    ) -> NewSession<'a> {
-        NewSession {
-            session,
-            user,
-            device_name,
-            now_unix_ms: self.clock.unix_ms(),
-            idle_ms: self.accounts.session_idle_seconds * 1_000,
-            max_ms: self.accounts.session_max_seconds * 1_000,
-        }
+        let event = NewEvent {
+            user: profile.user,
+            at_unix_ms: now,
+            event: SecurityEvent::SignedIn,
+            session: Some(session),
+            client: Some(from.client),
+            detail,
+        };
+        security_events::record(&mut *transaction, &event).await?;
+        transaction.commit().await.map_err(store::failed)?;
+        self.signed_in(profile, session, token)
     }
 
     fn signed_in(
@@ -231,14 +302,13 @@ impl App {
         profile: Profile,
         session: SessionId,
         refresh_token: RefreshToken,
-        created: bool,
     ) -> Result<SignedIn, Problem> {
         Ok(SignedIn {
             access_token: self.signing.access_token(profile.user, session)?,
             expires_in_seconds: self.signing.lifetime_s(),
             refresh_token,
             profile,
-            created,
+            created: false,
         })
     }
 
@@ -270,19 +340,28 @@ impl App {
                 token,
                 repeated,
             } => {
-                let (profile, _) = users::own(&self.database, user)
+                let profile = users::by_id(&self.database, user)
                     .await?
                     .ok_or_else(unknown)?;
                 metrics::refresh(if repeated { "repeated" } else { "next" });
-                self.signed_in(profile, session, token, false)
+                self.signed_in(profile, session, token)
             }
-            Refreshed::Reused { session } => {
+            Refreshed::Reused { session, user } => {
                 tracing::warn!(
                     session.id = %session,
                     "a used refresh token came again; its session was ended"
                 );
                 metrics::refresh("reused");
-                self.after_end(session, "token_reused").await;
+                let event = NewEvent {
+                    user,
+                    at_unix_ms: self.clock.unix_ms(),
+                    event: SecurityEvent::RefreshTokenReused,
+                    session: Some(session),
+                    client: None,
+                    detail: "",
+                };
+                security_events::record(&self.database, &event).await?;
+                self.after_end(&[session], "token_reused").await;
                 Err(Problem::new(
                     Kind::Unauthenticated,
                     "refresh_token_reused",
@@ -304,8 +383,22 @@ impl App {
     /// Ends a session, everywhere. Idempotent.
     pub async fn log_out(&self, session: SessionId) -> Result<(), Problem> {
         let now = self.clock.unix_ms();
-        if sessions::end(&self.database, session, "logged_out", now).await? {
-            self.after_end(session, "logged_out").await;
+        let mut transaction = self.database.begin().await.map_err(store::failed)?;
+        let ended = sessions::end_in(&mut transaction, session, "logged_out", now).await?;
+        if let Some(user) = ended {
+            let event = NewEvent {
+                user,
+                at_unix_ms: now,
+                event: SecurityEvent::LoggedOut,
+                session: Some(session),
+                client: None,
+                detail: "",
+            };
+            security_events::record(&mut *transaction, &event).await?;
+        }
+        transaction.commit().await.map_err(store::failed)?;
+        if ended.is_some() {
+            self.after_end(&[session], "logged_out").await;
         }
         Ok(())
     }
@@ -322,10 +415,13 @@ impl App {
         }
     }
 
-    async fn after_end(&self, session: SessionId, why: &'static str) {
-        metrics::session_ended(why);
+    /// What follows an end that Postgres knows: Redis learns of it, and the sockets are closed.
+    pub(crate) async fn after_end(&self, sessions: &[SessionId], why: &'static str) {
         self.session_ended.notify_one();
-        self.sessions.note_ended(session).await;
+        for session in sessions {
+            metrics::session_ended(why);
+            self.sessions.note_ended(*session).await;
+        }
     }
 
     /// Whether a session goes on: Redis if it knows, else Postgres, which is right.
@@ -349,7 +445,8 @@ impl App {
         }
     }
 
-    pub async fn own_profile(&self, user: UserId) -> Result<(Profile, String), Problem> {
+    /// What the person themselves may read.
+    pub async fn own(&self, user: UserId) -> Result<Own, Problem> {
         users::own(&self.database, user)
             .await?
             .ok_or_else(session_ended)
@@ -417,18 +514,20 @@ fn parse_registration(request: &Registration<'_>) -> Result<NewAccount, Problem>
     }
 }
 
-fn with_password_problem(problem: Problem, error: crate::domain::InvalidPassword) -> Problem {
-    use crate::domain::InvalidPassword;
-    let code = match error {
+fn with_password_problem(problem: Problem, error: InvalidPassword) -> Problem {
+    problem.with_field("password", password_code(error), error.to_string())
+}
+
+pub(crate) const fn password_code(error: InvalidPassword) -> &'static str {
+    match error {
         InvalidPassword::Short => "password_too_short",
         InvalidPassword::Long => "password_too_long",
         InvalidPassword::Common => "password_too_common",
-    };
-    problem.with_field("password", code, error.to_string())
+    }
 }
 
 /// "ada.lovelace" → "ada lovelace": a start, until they say how they are called.
-fn local_as_name(email: &Email) -> String {
+pub(crate) fn local_as_name(email: &Email) -> String {
     email
         .local()
         .split(['.', '_', '+'])
@@ -437,11 +536,11 @@ fn local_as_name(email: &Email) -> String {
         .join(" ")
 }
 
-fn name_of_last_resort() -> DisplayName {
+pub(crate) fn name_of_last_resort() -> DisplayName {
     DisplayName::parse("Somebody").expect("a plain word is a display name")
 }
 
-fn invalid() -> Problem {
+pub(crate) fn invalid() -> Problem {
     Problem::new(
         Kind::InvalidInput,
         "input_invalid",
@@ -449,14 +548,22 @@ fn invalid() -> Problem {
     )
 }
 
-fn taken(field: &'static str, code: &'static str, detail: &'static str) -> Problem {
+pub(crate) fn taken(field: &'static str, code: &'static str, detail: &'static str) -> Problem {
     Problem::new(Kind::AlreadyExists, code, detail).with_field(field, code, detail)
 }
 
-fn session_ended() -> Problem {
+pub(crate) fn session_ended() -> Problem {
     Problem::new(
         Kind::Unauthenticated,
         "session_ended",
         "The session has ended. Sign in again.",
+    )
+}
+
+pub(crate) fn credentials_wrong() -> Problem {
+    Problem::new(
+        Kind::Unauthenticated,
+        "credentials_wrong",
+        "The e-mail address or the password is wrong.",
     )
 }

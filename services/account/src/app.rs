@@ -12,7 +12,9 @@ use crate::config::{Accounts, Config};
 use crate::events::sessions_ended::SessionsEnded;
 use crate::hasher::Hasher;
 use crate::limits::Limits;
+use crate::mailer::Mailer;
 use crate::peers::Peers;
+use crate::providers::Providers;
 use crate::signing::KeyRing;
 use crate::store::{self, Redis, SessionCache};
 
@@ -29,6 +31,11 @@ pub struct App {
     /// Rung when a session has ended, so that its sockets are closed at once.
     pub session_ended: Notify,
     pub peers: Peers,
+    pub mailer: Mailer,
+    /// Rung when a mail was put into the outbox.
+    pub mail_waits: Notify,
+    pub providers: Providers,
+    pub oidc_sign_up: bool,
 }
 
 impl App {
@@ -61,6 +68,10 @@ impl App {
                     identity,
                 )?,
             },
+            mailer: Mailer::new(&config.mail, &config.accounts.public_url)?,
+            mail_waits: Notify::new(),
+            providers: Providers::new(&config.oidc, &config.accounts.public_url)?,
+            oidc_sign_up: config.oidc.sign_up,
             accounts: config.accounts.clone(),
             signing: Arc::new(signing),
             clock,

@@ -1,5 +1,6 @@
 //! The settings; `config.default.toml` is their documentation.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -21,6 +22,8 @@ pub struct Config {
     pub limits: Limits,
     pub contacts: Contacts,
     pub peers: Peers,
+    pub mail: Mail,
+    pub oidc: Oidc,
     pub database: Database,
     pub redis: Redis,
     pub kafka: kafka::KafkaSettings,
@@ -39,6 +42,7 @@ impl Config {
 #[serde(deny_unknown_fields)]
 pub struct Signing {
     pub key_dir: PathBuf,
+    pub rotate_after_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -49,6 +53,10 @@ pub struct Accounts {
     pub session_idle_seconds: u64,
     pub session_max_seconds: u64,
     pub secure_cookies: bool,
+    pub public_url: String,
+    pub proof_seconds: u64,
+    pub handle_quarantine_seconds: u64,
+    pub security_events_seconds: u64,
     pub trusted_proxies: Vec<Network>,
 }
 
@@ -61,6 +69,52 @@ pub struct Limits {
     pub tries_per_account_window_seconds: u32,
     pub tries_per_address: u32,
     pub tries_per_address_window_seconds: u32,
+    pub mails_per_recipient: u32,
+    pub mails_per_recipient_window_seconds: u32,
+    pub mails_per_address: u32,
+    pub mails_per_address_window_seconds: u32,
+    pub handle_changes: u32,
+    pub handle_changes_window_seconds: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    pub smtp_url: settings::Secret,
+    pub from: String,
+    pub verification_seconds: u64,
+    pub recovery_seconds: u64,
+    pub retry_seconds: u64,
+    pub outbox_limit: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    pub sign_up: bool,
+    #[serde(default)]
+    pub providers: BTreeMap<String, Provider>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    pub issuer: String,
+    pub client_id: String,
+    #[serde(default)]
+    pub client_secret: Option<settings::Secret>,
+    #[serde(default)]
+    pub client_secret_file: Option<PathBuf>,
+    /// Empty: the name in the settings.
+    #[serde(default)]
+    pub display_name: String,
+    /// Besides `openid`.
+    #[serde(default = "default_scopes")]
+    pub scopes: Vec<String>,
+}
+
+fn default_scopes() -> Vec<String> {
+    ["email", "profile"].map(str::to_owned).to_vec()
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -11,9 +11,16 @@ mod domain;
 
 mod accounts;
 mod contacts;
+mod credentials;
+mod devices;
 mod hasher;
+mod identities;
 mod limits;
 mod peers;
+mod profiles;
+
+mod mailer;
+mod providers;
 mod signing;
 
 mod events;
@@ -44,9 +51,14 @@ pub async fn run(
     let identity = auth::ServiceIdentity::new(config.identity.clone())?;
     let app = Arc::new(App::build(&config, identity.clone()).await?);
     metrics::describe();
-    app.signing.clone().follow(&lifecycle, app.verifier.clone());
+    app.signing.clone().follow(
+        &lifecycle,
+        app.verifier.clone(),
+        config.signing.rotate_after_days,
+    );
     events::sessions_ended::relay(&lifecycle, app.clone());
     events::blocks::relay(&lifecycle, app.clone());
+    mailer::relay(&lifecycle, app.clone());
     store::housekeeping(&lifecycle, app.clone());
 
     serving::serve_http(

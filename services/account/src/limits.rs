@@ -31,6 +31,9 @@ pub struct Limits {
     searches: Limit,
     searches_of_day: Limit,
     searches_from_address: Limit,
+    mail_recipient: Limit,
+    mail_address: Limit,
+    handle_changes: Limit,
 }
 
 const MINUTE: u32 = 60;
@@ -83,6 +86,21 @@ impl Limits {
                 contacts.searches_per_address_and_minute,
                 MINUTE,
             ),
+            mail_recipient: limit(
+                "mail-recipient",
+                settings.mails_per_recipient,
+                settings.mails_per_recipient_window_seconds,
+            ),
+            mail_address: limit(
+                "mail-address",
+                settings.mails_per_address,
+                settings.mails_per_address_window_seconds,
+            ),
+            handle_changes: limit(
+                "handle-changes",
+                settings.handle_changes,
+                settings.handle_changes_window_seconds,
+            ),
         }
     }
 
@@ -127,6 +145,21 @@ impl Limits {
     /// Counts a registration.
     pub async fn registration(&self, address: IpAddr) -> Result<Try<'_>, Problem> {
         self.count(vec![(&self.address, key(&[&address_key(address)]))])
+            .await
+    }
+
+    /// Counts a mail that somebody asks for. Known and unknown recipients count alike.
+    pub async fn mail(&self, recipient: &Email, address: IpAddr) -> Result<Try<'_>, Problem> {
+        self.count(vec![
+            (&self.mail_address, key(&[&address_key(address)])),
+            (&self.mail_recipient, key(&[recipient.as_str()])),
+        ])
+        .await
+    }
+
+    /// Counts a change of a handle.
+    pub async fn handle_change(&self, user: UserId) -> Result<Try<'_>, Problem> {
+        self.count(vec![(&self.handle_changes, key(&[&user.to_string()]))])
             .await
     }
 

@@ -18,7 +18,8 @@ pub fn describe() {
     );
     describe_counter!(
         "account_sessions_ended_total",
-        "Sessions ended, by why: logged_out, token_reused."
+        "Sessions ended, by why: logged_out, token_reused, revoked, password_changed, recovered, \
+         account_deleted."
     );
     describe_counter!(
         "account_redis_errors_total",
@@ -29,6 +30,11 @@ pub fn describe() {
         Unit::Seconds,
         "Time of one Argon2id hash, the wait for a core not included."
     );
+    describe_counter!(
+        "account_mails_total",
+        "Tries to send a mail, by outcome: sent, failed, nobody, refused, unwritable, off, given_up."
+    );
+    describe_gauge!("account_mails_pending", "Mails that wait to be sent.");
     describe_gauge!(
         "account_ended_sessions_pending",
         "Ended sessions whose sockets are still to be closed."
@@ -70,4 +76,12 @@ pub fn ended_sessions_pending(count: u64) {
 
 pub fn oldest_untold_block(age: Duration) {
     gauge!("account_blocks_untold_oldest_seconds").set(age.as_secs_f64());
+}
+
+pub fn mail(outcome: &'static str) {
+    counter!("account_mails_total", "outcome" => outcome).increment(1);
+}
+
+pub fn mails_pending(count: u64) {
+    gauge!("account_mails_pending").set(count as f64);
 }

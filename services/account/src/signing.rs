@@ -1,9 +1,10 @@
 //! The keys that sign access tokens, and the secret behind refresh tokens: files in one folder
 //! that all replicas share.
 //!
-//! A key is `<Unix milliseconds>-<kid>.key.pem`. All are published; the newest signs, once it has
-//! been there for long enough that every replica publishes it. So a rotation needs no restart:
-//! `account rotate-key`, and remove the old file when the last token that it signed has expired.
+//! A key is `<Unix milliseconds>-<kid>.key.pem`. The newest signs, once it has been there for long
+//! enough that every replica publishes it; an older one is published until the last token that it
+//! signed has expired. So a rotation needs no restart and logs nobody out: `account rotate-key`, or
+//! the schedule of the settings.
 
 use std::fs;
 use std::io::Write as _;
@@ -28,6 +29,10 @@ const REFRESH_SECRET: &str = "refresh.secret";
 const RELOAD: Duration = Duration::from_secs(15);
 /// From when on a new key signs: two reloads of the slowest replica.
 const SIGNS_AFTER_MS: u64 = 30_000;
+/// How much longer an old key is published than its tokens are good: for clocks that are apart, and
+/// for a replica that read the folder late.
+const PUBLISHED_LONGER_MS: u64 = 60_000;
+const DAY_MS: u64 = 24 * 3_600_000;
 
 pub struct KeyRing {
     folder: PathBuf,
@@ -41,6 +46,7 @@ pub struct KeyRing {
 }
 
 struct Key {
+    path: PathBuf,
     made_unix_ms: u64,
     pair: KeyPair,
     signs: EncodingKey,
@@ -71,8 +77,14 @@ impl KeyRing {
         self
     }
 
-    /// Reads the folder again and again.
-    pub fn follow(self: Arc<Self>, lifecycle: &Lifecycle, verifier: TokenVerifier) {
+    /// Reads the folder again and again, and makes a new key when the newest is as old as
+    /// `rotate_after_days`; 0: never.
+    pub fn follow(
+        self: Arc<Self>,
+        lifecycle: &Lifecycle,
+        verifier: TokenVerifier,
+        rotate_after_days: u32,
+    ) {
         let stopping = lifecycle.stopping();
         lifecycle.spawn("signing keys", async move {
             loop {
@@ -81,7 +93,11 @@ impl KeyRing {
                     () = tokio::time::sleep(RELOAD) => {}
                 }
                 let ring = self.clone();
-                match tokio::task::spawn_blocking(move || ring.reload()).await? {
+                let looked = move || {
+                    ring.reload()?;
+                    ring.rotate(rotate_after_days)
+                };
+                match tokio::task::spawn_blocking(looked).await? {
                     Ok(()) => verifier.set_keys(&self.jwks()),
                     Err(error) => {
                         let error: &dyn std::error::Error = error.as_ref();
@@ -102,6 +118,43 @@ impl KeyRing {
         Ok(())
     }
 
+    /// Makes a new key when the newest is too old, and removes those that are no longer published.
+    /// Two replicas that do it at once make one key too many, which does no harm.
+    fn rotate(&self, after_days: u32) -> anyhow::Result<()> {
+        if after_days == 0 {
+            return Ok(());
+        }
+        let now = self.clock.unix_ms();
+        let keys = self.keys();
+        let newest = keys.last().map_or(0, |key| key.made_unix_ms);
+        if newest + u64::from(after_days) * DAY_MS <= now {
+            make_key(&self.folder, &self.clock)?;
+            self.reload()?;
+        }
+        for position in 0..keys.len() {
+            if !self.is_published(&keys, position, now) {
+                let path = &keys[position].path;
+                match fs::remove_file(path) {
+                    Ok(()) => tracing::info!(kid = keys[position].pair.kid(), "removed an old key"),
+                    // Another replica was faster.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error).with_context(|| format!("remove {path:?}")),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a token that this key signed may still be good. The next key signs for it from a known
+    /// time on.
+    fn is_published(&self, keys: &[Key], position: usize, now_unix_ms: u64) -> bool {
+        keys.get(position + 1).is_none_or(|next| {
+            let last_token_expires =
+                next.made_unix_ms + SIGNS_AFTER_MS + u64::from(self.lifetime_s) * 1_000;
+            now_unix_ms <= last_token_expires + PUBLISHED_LONGER_MS
+        })
+    }
+
     fn keys(&self) -> Arc<[Key]> {
         self.keys
             .read()
@@ -111,8 +164,13 @@ impl KeyRing {
 
     /// What is published.
     pub fn jwks(&self) -> Jwks {
+        let keys = self.keys();
+        let now = self.clock.unix_ms();
         Jwks {
-            keys: self.keys().iter().map(|key| key.pair.jwk()).collect(),
+            keys: (0..keys.len())
+                .filter(|position| self.is_published(&keys, *position, now))
+                .map(|position| keys[position].pair.jwk())
+                .collect(),
         }
     }
 
@@ -183,6 +241,7 @@ fn read_keys(folder: &Path) -> anyhow::Result<Vec<Key>> {
                 .with_context(|| format!("the name of {path:?} does not begin with a time"))?,
             signs: pair.encoding_key(),
             pair,
+            path,
         });
     }
     keys.sort_by_key(|key| key.made_unix_ms);
@@ -289,5 +348,44 @@ mod tests {
         assert_eq!(kid, new);
         verifier.verify(&before).await.unwrap();
         verifier.verify(&after).await.unwrap();
+
+        // The last token of the old key was signed half a minute after the new one was made.
+        clock.advance(Duration::from_secs(600));
+        assert_eq!(ring.jwks().keys.len(), 2);
+        clock.advance(Duration::from_secs(61));
+        assert_eq!(ring.jwks().keys.len(), 1);
+        verifier.set_keys(&ring.jwks());
+        let (now, _) = token(&ring, &clock);
+        verifier.verify(&now).await.unwrap();
+    }
+
+    #[test]
+    fn keys_are_rotated_by_the_calendar_and_old_ones_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(NOW_MS);
+        let ring = ring(folder.path(), &clock);
+        let kid = |position: usize| ring.keys()[position].pair.kid();
+        let first = kid(0);
+        let day = || {
+            clock.advance(Duration::from_millis(DAY_MS));
+            ring.rotate(30).unwrap();
+            ring.reload().unwrap();
+        };
+        for _ in 0..29 {
+            day();
+        }
+        assert_eq!(ring.keys().len(), 1);
+        day();
+        assert_eq!(ring.keys().len(), 2);
+        assert_eq!(kid(0), first);
+        let second = kid(1);
+        day();
+        assert_eq!(ring.keys().len(), 1);
+        assert_eq!(kid(0), second);
+        // Never, unless told.
+        clock.advance(Duration::from_millis(1_000 * DAY_MS));
+        ring.rotate(0).unwrap();
+        ring.reload().unwrap();
+        assert_eq!(ring.keys().len(), 1);
     }
 }

@@ -629,7 +629,9 @@ impl World {
                 });
                 self.tell_state(id);
             }
-            client_frame::Frame::Ping(_) => unreachable!("heartbeats come by themselves"),
+            client_frame::Frame::Ping(_)
+            | client_frame::Frame::Typing(_)
+            | client_frame::Frame::WatchPresence(_) => unreachable!("nobody sends these"),
         }
     }
 

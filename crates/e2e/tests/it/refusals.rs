@@ -54,9 +54,12 @@ pub fn grpc_code(status: &tonic::Status) -> &str {
 
 /// A socket that has said hello.
 pub async fn greeted(stage: &Stage, person: &Client) -> Connection {
-    let mut socket = Connection::open(&stage.suite.socket_url(), Format::Json, PATIENCE)
-        .await
-        .unwrap();
+    greeted_at(&stage.suite.socket_url(), person).await
+}
+
+/// [`greeted`] by one gateway.
+async fn greeted_at(url: &str, person: &Client) -> Connection {
+    let mut socket = Connection::open(url, Format::Json, PATIENCE).await.unwrap();
     socket
         .send(client_frame::Frame::Hello(Hello {
             access_token: person.credentials().access_token,
@@ -497,6 +500,60 @@ async fn a_log_out_ends_the_sockets_of_that_login_everywhere() {
     .await
     .unwrap();
     assert_eq!(closed, Some(4001));
+}
+
+#[tokio::test]
+async fn a_device_that_is_revoked_from_another_loses_its_sockets_on_every_gateway() {
+    let stage = stage().await;
+    let (email, password) = ("many.devices@example.org", "a very particular passphrase");
+    let api = Api::new(&stage.suite.origin()).unwrap();
+    let registration = client::Registration {
+        email: email.to_owned(),
+        password: password.to_owned(),
+        display_name: "Ada".to_owned(),
+        handle: None,
+        device_name: "phone".to_owned(),
+    };
+    let phone = api.register(&registration).await.unwrap();
+    let laptop = api.sign_in(email, password, "laptop").await.unwrap();
+    let mut sockets = Vec::new();
+    for gateway in &stage.suite.gateways {
+        sockets.push(greeted_at(&gateway.socket_url(), &laptop).await);
+    }
+    let mut stays = greeted(stage, &phone).await;
+
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let revoked = http
+        .post(format!(
+            "{}/api/account/log-out-others",
+            stage.suite.account.http_url()
+        ))
+        .bearer_auth(phone.credentials().access_token)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(revoked.status(), 200);
+    let begun = std::time::Instant::now();
+    for mut socket in sockets {
+        let closed = tokio::time::timeout(Duration::from_secs(5), async {
+            loop {
+                if let Incoming::Closed(reason) = socket.next().await {
+                    return reason.code;
+                }
+            }
+        })
+        .await
+        .unwrap();
+        assert_eq!(closed, Some(4001));
+    }
+    println!("all sockets closed after {:?}", begun.elapsed());
+    assert_eq!(code(laptop.me().await), "session_ended");
+    // The device that did it goes on.
+    phone.me().await.unwrap();
+    let quiet = tokio::time::timeout(Duration::from_millis(200), async {
+        while let Incoming::Frame(_) = stays.next().await {}
+    });
+    assert!(quiet.await.is_err(), "the wrong socket was closed");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Kafka, Redis, Postgres and the AWS emulators as child processes.
+//! Kafka, Redis, Postgres, the AWS emulators and a mail server as child processes.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -12,6 +12,7 @@
 
 mod kafka;
 mod local_aws;
+mod mail;
 mod postgres;
 mod redis;
 mod test_servers;
@@ -23,6 +24,7 @@ use futures_util::future::BoxFuture;
 
 pub use kafka::Kafka;
 pub use local_aws::LocalAws;
+pub use mail::Mail;
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use test_servers::TestServers;
@@ -39,17 +41,24 @@ pub enum Server {
     Postgres,
     /// DynamoDB and S3.
     LocalAws,
+    Mail,
 }
 
 impl Server {
-    pub const ALL: [Self; 4] = [Self::Kafka, Self::Redis, Self::Postgres, Self::LocalAws];
+    pub const ALL: [Self; 5] = [
+        Self::Kafka,
+        Self::Redis,
+        Self::Postgres,
+        Self::LocalAws,
+        Self::Mail,
+    ];
 
     fn programs(self) -> &'static [Program] {
         match self {
             Self::Kafka => &[Program::Java, Program::Maven],
             Self::Redis => &[Program::Redis],
             Self::Postgres => &[Program::Postgres],
-            Self::LocalAws => &[],
+            Self::LocalAws | Self::Mail => &[],
         }
     }
 }
@@ -81,6 +90,9 @@ pub struct ServerPorts {
     pub postgres: u16,
     pub dynamodb: u16,
     pub s3: u16,
+    pub smtp: u16,
+    /// Of the page that shows the mails.
+    pub mails: u16,
 }
 
 impl ServerPorts {
@@ -96,10 +108,12 @@ impl ServerPorts {
             postgres: ports::free()?,
             dynamodb: ports::free()?,
             s3: ports::free()?,
+            smtp: ports::free()?,
+            mails: ports::free()?,
         })
     }
 
-    /// Six ports in a row.
+    /// Eight ports in a row.
     #[must_use]
     pub fn from(base: u16) -> Self {
         Self {
@@ -109,6 +123,8 @@ impl ServerPorts {
             postgres: base + 3,
             dynamodb: base + 4,
             s3: base + 5,
+            smtp: base + 6,
+            mails: base + 7,
         }
     }
 }
@@ -120,6 +136,7 @@ pub struct Servers {
     pub redis: Option<Redis>,
     pub postgres: Option<Postgres>,
     pub local_aws: Option<LocalAws>,
+    pub mail: Option<Mail>,
 }
 
 impl Servers {
@@ -158,6 +175,10 @@ impl Servers {
             .then(|| LocalAws::prepare(data, ports.dynamodb, ports.s3, durability))
             .transpose()?;
         local_aws.as_deref().map(started).transpose()?;
+        let mail = has(Server::Mail)
+            .then(|| Mail::prepare(data, ports.smtp, ports.mails))
+            .transpose()?;
+        mail.as_deref().map(started).transpose()?;
         let postgres = has(Server::Postgres)
             .then(|| Postgres::prepare(data, ports.postgres, durability))
             .transpose()?;
@@ -167,6 +188,7 @@ impl Servers {
             redis,
             postgres,
             local_aws,
+            mail,
         };
         let ready = servers
             .processes()
@@ -184,6 +206,7 @@ impl Servers {
         processes.extend(self.redis.as_deref());
         processes.extend(self.postgres.as_deref());
         processes.extend(self.local_aws.as_deref());
+        processes.extend(self.mail.as_deref());
         processes
     }
 

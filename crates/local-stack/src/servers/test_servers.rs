@@ -1,6 +1,8 @@
 //! Servers for the time of a test binary.
 
-use super::{Durability, Kafka, LocalAws, Postgres, Redis, RunsFor, Server, ServerPorts, Servers};
+use super::{
+    Durability, Kafka, LocalAws, Mail, Postgres, Redis, RunsFor, Server, ServerPorts, Servers,
+};
 use crate::test_folder::TestFolder;
 
 /// Servers on free ports in a folder of their own. They and the folder are gone when this is
@@ -78,5 +80,15 @@ impl TestServers {
             .local_aws
             .as_ref()
             .expect("local-aws was asked for")
+    }
+
+    /// # Panics
+    /// When it was not asked for.
+    #[must_use]
+    pub fn mail(&self) -> &Mail {
+        self.servers
+            .mail
+            .as_ref()
+            .expect("the mail server was asked for")
     }
 }

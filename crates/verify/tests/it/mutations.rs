@@ -775,6 +775,17 @@ fn forget_own(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
     .into_iter()
     .map(|(at, op)| (op, at))
     .collect();
+    // Messages and changes of them.
+    let handed_in: HashMap<Op, (Device, Conversation)> = places(events, |e| match e {
+        What::Send { op, d, c, .. }
+        | What::Edit { op, d, c, .. }
+        | What::Delete { op, d, c, .. }
+        | What::React { op, d, c, .. } => Some((*op, (*d, *c))),
+        _ => None,
+    })
+    .into_iter()
+    .map(|(_, found)| found)
+    .collect();
     let mut candidates = Vec::new();
     for (at, event) in events.iter().enumerate() {
         let What::Page {
@@ -786,14 +797,18 @@ fn forget_own(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
         let Some(asked) = asks.get(op) else { continue };
         let u = person_of(events, *d);
         // The highest that this person had acknowledged by then.
-        let own = acknowledged(events)
-            .into_iter()
-            .filter(|(done, _)| done < asked)
-            .filter(|(_, (op, _))| {
-                matches!(send_of(events, *op).1, What::Send { d, c: of, .. }
-                    if of == *c && person_of(events, d) == u)
+        let own = events[..*asked]
+            .iter()
+            .filter_map(|event| match &event.e {
+                What::Done {
+                    op,
+                    outcome: Outcome::Ok { number, .. },
+                } => {
+                    let (by, of) = handed_in.get(op)?;
+                    number.filter(|_| of == c && person_of(events, *by) == u)
+                }
+                _ => None,
             })
-            .map(|(_, (_, n))| n)
             .max();
         if let Some(own) = own
             && entries.iter().any(|entry| entry.n == own)

@@ -90,6 +90,10 @@ async fn each_path_goes_to_its_service() {
         "account /api/account/me?x=1"
     );
     assert_eq!(
+        text(format!("http://{origin}/users/me")).await,
+        "account /users/me"
+    );
+    assert_eq!(
         text(format!("http://{origin}/api/conversations")).await,
         "conversation /api/conversations"
     );

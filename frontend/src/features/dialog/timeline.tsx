@@ -226,6 +226,7 @@ function moveBetweenMessages(event: KeyboardEvent, scroller: HTMLElement | null)
 function pointOut(scroller: HTMLElement | null, number: number): void {
   const found = scroller?.querySelector<HTMLElement>(`article[data-number="${number}"]`);
   found?.focus({ preventScroll: true });
+  if (matchMedia('(prefers-reduced-motion: reduce)').matches) return;
   found?.animate([{ boxShadow: '0 0 0 4px var(--accent)' }, { boxShadow: 'none' }], 1_200);
 }
 

@@ -26,12 +26,7 @@ export function useShortcuts(): { isOpen: boolean; close: () => void } {
 
 type Act = 'search' | 'write' | 'help' | 'previous' | 'next' | 'next-unread';
 
-export function shortcutOf(
-  key: string,
-  command: boolean,
-  alt: boolean,
-  shift: boolean,
-): Act | undefined {
+function shortcutOf(key: string, command: boolean, alt: boolean, shift: boolean): Act | undefined {
   if (command && !alt) {
     return { k: 'search' as const, '/': 'help' as const }[key.toLowerCase()];
   }

@@ -48,7 +48,7 @@ export async function speak(): Promise<void> {
   for (const listener of listeners) listener();
 }
 
-export function languageOf(tags: readonly string[]): Language {
+function languageOf(tags: readonly string[]): Language {
   for (const tag of tags) {
     const base = tag.toLowerCase().split('-')[0];
     const found = LANGUAGES.find(([language]) => language === base);

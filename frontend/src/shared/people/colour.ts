@@ -2,14 +2,14 @@
 const COLOURS = 8;
 
 const BACKGROUNDS = [
-  'bg-[#5b6ee1]',
-  'bg-[#0f8a7e]',
-  'bg-[#c2557a]',
-  'bg-[#b0640f]',
-  'bg-[#7a5bc7]',
-  'bg-[#2779b8]',
-  'bg-[#5a7d2a]',
-  'bg-[#a3513b]',
+  'bg-[#4f60d2]',
+  'bg-[#0c776d]',
+  'bg-[#b0456b]',
+  'bg-[#9c570b]',
+  'bg-[#6f51bd]',
+  'bg-[#21699f]',
+  'bg-[#4f6f24]',
+  'bg-[#98493a]',
 ];
 /** Readable on a bubble, light and dark. */
 const TEXTS = [

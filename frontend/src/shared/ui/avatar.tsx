@@ -7,7 +7,7 @@ const SIZES = {
   huge: 'size-24 text-3xl',
 };
 
-export function initials(name: string): string {
+function initials(name: string): string {
   const words = name.split(/[\s._-]+/u).filter((word) => word !== '');
   const first = [...(words[0] ?? '')][0] ?? '?';
   const last = words.length > 1 ? ([...(words.at(-1) ?? '')][0] ?? '') : '';

@@ -237,21 +237,9 @@ export const DeviceIcon = (look: Look) => (
   </Svg>
 );
 
-export const GlobeIcon = (look: Look) => (
-  <Svg {...look}>
-    <path d="M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0ZM3.500 9h17M3.500 15h17M12 3c5 5.500 5 12.500 0 18-5-5.500-5-12.500 0-18Z" />
-  </Svg>
-);
-
 export const KeyIcon = (look: Look) => (
   <Svg {...look}>
     <path d="M14.500 13.500a5 5 0 1 0-4-4L4 16v4h4v-2.500h2.500V15l1.500-1.500M15.500 8.500v.1" />
-  </Svg>
-);
-
-export const HashIcon = (look: Look) => (
-  <Svg {...look}>
-    <path d="M9 4 7 20M17 4l-2 16M4.500 9h16M3.500 15h16" />
   </Svg>
 );
 
@@ -261,20 +249,8 @@ export const ForbiddenIcon = (look: Look) => (
   </Svg>
 );
 
-export const MailIcon = (look: Look) => (
-  <Svg {...look}>
-    <path d="M4 5.500h16v13H4v-13ZM4.500 6.500l7.500 6 7.500-6" />
-  </Svg>
-);
-
 export const CameraIcon = (look: Look) => (
   <Svg {...look}>
     <path d="M4 8h3.500L9 5.500h6L16.500 8H20v11H4V8ZM15.200 13.200a3.200 3.200 0 1 1-6.400 0 3.200 3.200 0 0 1 6.400 0Z" />
-  </Svg>
-);
-
-export const KeyboardIcon = (look: Look) => (
-  <Svg {...look}>
-    <path d="M3 6.500h18v11H3v-11ZM7 10v.1M10.300 10v.1M13.700 10v.1M17 10v.1M8 14h8" />
   </Svg>
 );

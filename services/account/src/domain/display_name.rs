@@ -27,7 +27,7 @@ impl DisplayName {
 
 /// Marks that turn the direction of what follows (Unicode Standard Annex 9): with them a name can
 /// look like another's.
-const fn is_direction_mark(c: char) -> bool {
+pub(super) const fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

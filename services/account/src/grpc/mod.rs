@@ -16,11 +16,11 @@ use proto::account::contact_service_server::ContactServiceServer;
 use proto::account::id_internal_service_server::IdInternalServiceServer;
 use proto::account::last_seen_internal_service_server::LastSeenInternalServiceServer;
 use proto::account::permission_internal_service_server::PermissionInternalServiceServer;
+use serving::client_address;
 use tonic::Request;
 use tonic::service::Routes;
 
 use crate::app::App;
-use crate::http::client_address;
 
 /// Services that may call the internal port.
 const PEERS: &[&str] = &["chat-gateway", "conversation", "message", "file-upload"];

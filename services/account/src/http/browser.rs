@@ -8,8 +8,11 @@ use serving::Json;
 use super::{AppState, SignInResponse};
 use crate::accounts::SignedIn;
 
-const COOKIE: &str = "parlance_refresh";
-const PATH: &str = "/api/account";
+/// With `Secure` the name begins with `__Host-`: then browsers take the cookie from this host alone,
+/// not from one beside it (RFC 6265bis, section 4.1.3).
+const REFRESH: &str = "parlance_session";
+/// Binds a way to another provider to the browser that set out.
+const OIDC: &str = "parlance_oidc";
 
 /// Whether the caller asked for the cookie: `X-Parlance-Session: cookie`.
 pub fn wants_cookie(headers: &HeaderMap) -> bool {
@@ -38,16 +41,58 @@ pub fn forget(state: &AppState) -> HeaderValue {
     cookie(state, "", 0)
 }
 
-fn cookie(state: &AppState, value: &str, max_age_s: u64) -> HeaderValue {
+/// The cookie of a refresh token.
+pub fn cookie(state: &AppState, value: &str, max_age_s: u64) -> HeaderValue {
+    set_cookie(state, REFRESH, value, max_age_s, "Strict")
+}
+
+/// The cookie of a way to another provider. `Lax`, because the provider sends the browser back.
+pub fn oidc_cookie(state: &AppState, browser: &str) -> HeaderValue {
+    set_cookie(state, OIDC, browser, 600, "Lax")
+}
+
+/// What [`oidc_cookie`] set.
+pub fn oidc_browser<'a>(state: &AppState, headers: &'a HeaderMap) -> Option<&'a str> {
+    read_cookie(headers, &cookie_name(state, OIDC))
+}
+
+fn cookie_name(state: &AppState, name: &str) -> String {
+    let prefix = if state.0.accounts.secure_cookies {
+        "__Host-"
+    } else {
+        ""
+    };
+    format!("{prefix}{name}")
+}
+
+fn set_cookie(
+    state: &AppState,
+    name: &str,
+    value: &str,
+    max_age_s: u64,
+    same_site: &str,
+) -> HeaderValue {
+    let name = cookie_name(state, name);
     let secure = if state.0.accounts.secure_cookies {
         "; Secure"
     } else {
         ""
     };
     HeaderValue::from_str(&format!(
-        "{COOKIE}={value}; Path={PATH}; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}"
+        "{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite={same_site}{secure}"
     ))
     .expect("a token in base64url is good in a cookie")
+}
+
+fn read_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(named, value)| *named == name && !value.is_empty())
+        .map(|(_, value)| value)
 }
 
 /// The refresh token of the cookie. `SameSite=Strict` keeps other sites from sending it; that the
@@ -55,15 +100,12 @@ fn cookie(state: &AppState, value: &str, max_age_s: u64) -> HeaderValue {
 ///
 /// # Errors
 /// `cross_site` for a request that another origin made.
-pub fn refresh_token(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let token = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == COOKIE && !value.is_empty())
-        .map(|(_, value)| value.to_owned());
+pub fn refresh_token(state: &AppState, headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    refresh_token_in(headers, &cookie_name(state, REFRESH))
+}
+
+fn refresh_token_in(headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
+    let token = read_cookie(headers, name).map(str::to_owned);
     if token.is_some() && !is_same_origin(headers) {
         return Err(Problem::new(
             Kind::PermissionDenied,
@@ -97,12 +139,12 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        refresh_token(&map).map_err(|problem| problem.code.into_owned())
+        refresh_token_in(&map, REFRESH).map_err(|problem| problem.code.into_owned())
     }
 
     #[test]
     fn the_cookie_is_taken_from_our_own_pages_only() {
-        let cookie = ("cookie", "a=b; parlance_refresh=xyz; c=d");
+        let cookie = ("cookie", "a=b; parlance_session=xyz; c=d");
         let good = Ok(Some("xyz".to_owned()));
         let bad = Err("cross_site".to_owned());
         assert_eq!(token(&[cookie, ("sec-fetch-site", "same-origin")]), good);

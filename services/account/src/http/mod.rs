@@ -4,14 +4,19 @@ mod blocks;
 mod browser;
 mod caller;
 mod contacts;
+mod devices;
+mod familiar;
+mod identities;
 mod keys;
+mod mailed;
 mod people_search;
 mod privacy;
+mod profile;
 mod registration;
 mod sessions;
 mod users;
 
-pub use caller::client_address;
+pub use caller::client;
 
 use std::sync::Arc;
 
@@ -47,8 +52,12 @@ impl FromRef<AppState> for TokenVerifier {
     ),
     tags(
         (name = "sessions", description = "Register, sign in, refresh, log out"),
-        (name = "users", description = "Who is who"),
+        (name = "users", description = "Who is who, and your own profile"),
         (name = "contacts", description = "Contacts, blocks, and what you allow others"),
+        (name = "security", description = "Your sessions, your password, what happened to your account"),
+        (name = "recovery", description = "What goes by a mailed link"),
+        (name = "providers", description = "Sign-in by other providers (OpenID Connect)"),
+        (name = "familiar", description = "The same under other addresses"),
     ),
     modifiers(&BearerToken),
 )]
@@ -76,7 +85,29 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(sessions::sign_in))
         .routes(routes!(sessions::refresh))
         .routes(routes!(sessions::log_out))
-        .routes(routes!(users::me))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::revoke))
+        .routes(routes!(devices::revoke_others))
+        .routes(routes!(devices::reauthenticate))
+        .routes(routes!(devices::change_password))
+        .routes(routes!(profile::security_events))
+        .routes(routes!(mailed::send_verification))
+        .routes(routes!(mailed::change_email))
+        .routes(routes!(mailed::verify_email))
+        .routes(routes!(mailed::request_recovery))
+        .routes(routes!(mailed::recover))
+        .routes(routes!(identities::providers))
+        .routes(routes!(identities::start))
+        .routes(routes!(identities::callback))
+        .routes(routes!(identities::list))
+        .routes(routes!(identities::unlink))
+        .routes(routes!(users::me, profile::update, profile::delete))
+        .routes(routes!(profile::export))
+        .routes(routes!(profile::pictures))
+        .routes(routes!(profile::picture))
+        .routes(routes!(familiar::sign_in))
+        .routes(routes!(familiar::refresh))
+        .routes(routes!(familiar::me))
         .routes(routes!(users::by_ids))
         .routes(routes!(users::by_handle))
         .routes(routes!(people_search::search))
@@ -126,6 +157,12 @@ struct User {
     user_id: String,
     handle: String,
     display_name: String,
+    /// What they say of themselves for now; may be empty.
+    status_text: String,
+    /// `default:<name>`, `file:<file id>`, or empty.
+    picture: String,
+    /// The account is gone; this is what is left of it.
+    deleted: bool,
 }
 
 impl From<Profile> for User {
@@ -134,6 +171,9 @@ impl From<Profile> for User {
             user_id: profile.user.to_string(),
             handle: profile.handle,
             display_name: profile.display_name,
+            status_text: profile.status_text,
+            picture: profile.picture.to_string(),
+            deleted: profile.deleted,
         }
     }
 }

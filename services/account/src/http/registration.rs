@@ -7,7 +7,7 @@ use serving::Json;
 use settings::Secret;
 use utoipa::ToSchema;
 
-use super::caller::Address;
+use super::caller::From;
 use super::{AppState, Refusals, SignInResponse, browser};
 use crate::accounts::Registration;
 
@@ -50,7 +50,7 @@ pub struct RegisterRequest {
 )]
 pub async fn register(
     State(state): State<AppState>,
-    Address(address): Address,
+    From(client): From,
     headers: HeaderMap,
     Json(request): Json<RegisterRequest>,
 ) -> Result<Response, Problem> {
@@ -61,7 +61,7 @@ pub async fn register(
         handle: &request.handle,
         device_name: &request.device_name,
     };
-    let signed_in = state.0.register(&registration, address).await?;
+    let signed_in = state.0.register(&registration, &client).await?;
     Ok(browser::answer(
         &state,
         signed_in,

@@ -8,7 +8,7 @@ use serving::Json;
 use settings::Secret;
 use utoipa::ToSchema;
 
-use super::caller::Address;
+use super::caller::From;
 use super::{AppState, Refusals, SignInResponse, browser};
 use crate::accounts::SignIn;
 
@@ -40,7 +40,7 @@ pub struct SignInRequest {
 )]
 pub async fn sign_in(
     State(state): State<AppState>,
-    Address(address): Address,
+    From(client): From,
     headers: HeaderMap,
     Json(request): Json<SignInRequest>,
 ) -> Result<Response, Problem> {
@@ -49,7 +49,7 @@ pub async fn sign_in(
         password: &request.password,
         device_name: &request.device_name,
     };
-    let signed_in = state.0.sign_in(&sign_in, address).await?;
+    let signed_in = state.0.sign_in(&sign_in, &client).await?;
     Ok(browser::answer(
         &state,
         signed_in,
@@ -97,7 +97,7 @@ pub async fn refresh(
             browser::wants_cookie(&headers),
         ));
     }
-    let token = browser::refresh_token(&headers)?.ok_or_else(|| {
+    let token = browser::refresh_token(&state, &headers)?.ok_or_else(|| {
         Problem::new(
             Kind::Unauthenticated,
             "refresh_token_missing",
@@ -146,7 +146,7 @@ pub async fn log_out(State(state): State<AppState>, request: Request) -> Result<
         let given = body.and_then(|Json(body)| body.refresh_token);
         let token = match given {
             Some(token) => Some(token.expose().to_owned()),
-            None => browser::refresh_token(&headers)?,
+            None => browser::refresh_token(&state, &headers)?,
         };
         if let Some(token) = token {
             state.0.log_out_by_token(&token).await?;

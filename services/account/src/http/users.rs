@@ -1,42 +1,95 @@
 use auth::Person;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
+use ids::SessionId;
 use problem::{Problem, ProblemBody};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use serving::{Json, Path, Query};
+use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Address;
 use super::{AppState, Refusals, User};
+use crate::store::users::Own;
 
 /// The person of the access token.
 #[derive(Serialize, ToSchema)]
 pub struct MeResponse {
     user: User,
     email: String,
-    #[schema(format = "uuid")]
-    session_id: String,
+    /// Whether a mailed link has proved that the mailbox is yours.
+    email_verified: bool,
+    /// `false`: you sign in by another provider only.
+    has_password: bool,
+    /// What your clients keep about you; nobody else reads it.
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    created_at: OffsetDateTime,
+    #[schema(value_type = String, format = "uuid")]
+    session_id: SessionId,
+    /// Of the profile: the `ETag`, without its quotes.
+    #[serde(skip)]
+    version: i64,
+}
+
+impl MeResponse {
+    pub fn new(own: Own, session_id: SessionId) -> Self {
+        Self {
+            user: own.profile.into(),
+            email: own.email.as_str().to_owned(),
+            email_verified: own.email_verified,
+            has_password: own.password_hash.is_some(),
+            metadata: own.metadata.into_map(),
+            created_at: clock::from_unix_ms(own.created_unix_ms),
+            session_id,
+            version: own.version,
+        }
+    }
+
+    fn etag(&self) -> String {
+        format!("\"{}\"", self.version)
+    }
+
+    pub fn with_etag(self) -> Response {
+        ([(header::ETAG, self.etag())], Json(self)).into_response()
+    }
 }
 
 /// Tells who the access token is.
+///
+/// With its `ETag`; `304` where `If-None-Match` names that.
 #[utoipa::path(
     get,
     path = "/api/account/me",
     operation_id = "whoAmI",
     tag = "users",
+    params(("If-None-Match" = Option<String>, Header, description = "`ETag` of what you have")),
     security(("access_token" = [])),
-    responses((status = 200, description = "You", body = MeResponse), Refusals),
+    responses(
+        (status = 200, description = "You", body = MeResponse),
+        (status = 304, description = "As you have it"),
+        Refusals,
+    ),
 )]
 pub async fn me(
     State(state): State<AppState>,
     person: Person,
-) -> Result<Json<MeResponse>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let person = state.0.active(person).await?;
-    let (profile, email) = state.0.own_profile(person.user).await?;
-    Ok(Json(MeResponse {
-        user: profile.into(),
-        email,
-        session_id: person.session.to_string(),
-    }))
+    let own = state.0.own(person.user).await?;
+    let me = MeResponse::new(own, person.session);
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|value| value.as_bytes() == me.etag().as_bytes());
+    if known {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, me.etag())]).into_response());
+    }
+    Ok(me.with_etag())
 }
 
 #[derive(Deserialize, IntoParams)]

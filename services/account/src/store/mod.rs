@@ -2,11 +2,15 @@
 
 pub mod blocks;
 pub mod contacts;
+pub mod identities;
 pub mod last_seen;
+pub mod links;
+pub mod mails;
 pub mod numbers;
 pub mod privacy;
 mod redis;
 pub mod search;
+pub mod security_events;
 mod session_cache;
 pub mod sessions;
 pub mod users;
@@ -84,14 +88,28 @@ pub fn housekeeping(lifecycle: &Lifecycle, app: Arc<App>) {
                 () = stopping.cancelled() => return Ok(()),
                 () = tokio::time::sleep(HOUSEKEEPING) => {}
             }
-            let before = app.clock.unix_ms().saturating_sub(KEPT.as_millis() as u64);
-            match sessions::forget(&app.database, before).await {
-                Ok(sessions) => tracing::debug!(sessions, "forgot old sessions"),
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "old sessions are still there"
-                    );
+            let now = app.clock.unix_ms();
+            let before = now.saturating_sub(KEPT.as_millis() as u64);
+            let events_before = now.saturating_sub(app.accounts.security_events_seconds * 1_000);
+            for (what, forgotten) in [
+                ("sessions", sessions::forget(&app.database, before).await),
+                ("links", links::forget(&app.database, now).await),
+                ("flows", identities::forget_flows(&app.database, now).await),
+                ("handles", users::forget_handles(&app.database, now).await),
+                (
+                    "security events",
+                    security_events::forget(&app.database, events_before).await,
+                ),
+            ] {
+                match forgotten {
+                    Ok(count) => tracing::debug!(what, count, "forgot what was old"),
+                    Err(error) => {
+                        tracing::warn!(
+                            what,
+                            error = &error as &dyn std::error::Error,
+                            "what is old is still there"
+                        );
+                    }
                 }
             }
         }

@@ -18,6 +18,7 @@ pub struct NewSession<'a> {
     pub session: SessionId,
     pub user: UserId,
     pub device_name: &'a str,
+    pub user_agent: &'a str,
     pub now_unix_ms: u64,
     pub idle_ms: u64,
     pub max_ms: u64,
@@ -31,14 +32,16 @@ pub async fn begin(
 ) -> Result<(), Problem> {
     let expires = new.now_unix_ms + new.max_ms;
     sqlx::query(
-        "INSERT INTO sessions (session_id, user_id, device_name, created_unix_ms, expires_unix_ms)
-         VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO sessions
+             (session_id, user_id, device_name, created_unix_ms, expires_unix_ms, user_agent)
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(new.session.as_uuid())
     .bind(new.user.as_uuid())
     .bind(new.device_name)
     .bind(ms(new.now_unix_ms))
     .bind(ms(expires))
+    .bind(new.user_agent)
     .execute(&mut **transaction)
     .await
     .map_err(failed)?;
@@ -85,6 +88,7 @@ pub enum Refreshed {
     /// It was used long before: somebody has a copy. The session has ended with this call.
     Reused {
         session: SessionId,
+        user: UserId,
     },
     Unknown,
     Ended,
@@ -135,13 +139,19 @@ pub async fn refresh(
         }
         end_in(&mut transaction, session, "token_reused", now_unix_ms).await?;
         transaction.commit().await.map_err(failed)?;
-        return Ok(Refreshed::Reused { session });
+        return Ok(Refreshed::Reused { session, user });
     }
     if now >= token_expires {
         return Ok(Refreshed::Expired);
     }
     sqlx::query("UPDATE refresh_tokens SET used_unix_ms = $2 WHERE token_hash = $1")
         .bind(token.hash().as_slice())
+        .bind(now)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+    sqlx::query("UPDATE sessions SET last_used_unix_ms = $2 WHERE session_id = $1")
+        .bind(session.as_uuid())
         .bind(now)
         .execute(&mut *transaction)
         .await
@@ -157,39 +167,142 @@ pub async fn refresh(
     })
 }
 
-/// Ends a session and notes that its sockets are to be closed. Whether it went on until now.
-pub async fn end(
-    database: &PgPool,
-    session: SessionId,
-    why: &'static str,
-    now_unix_ms: u64,
-) -> Result<bool, Problem> {
-    let mut transaction = database.begin().await.map_err(failed)?;
-    let ended = end_in(&mut transaction, session, why, now_unix_ms).await?;
-    transaction.commit().await.map_err(failed)?;
-    Ok(ended)
-}
-
-async fn end_in(
+/// Ends a session and notes that its sockets are to be closed. Whose it was, if it went on until now.
+pub async fn end_in(
     transaction: &mut Transaction<'_, Postgres>,
     session: SessionId,
     why: &'static str,
     now_unix_ms: u64,
-) -> Result<bool, Problem> {
-    let ended = sqlx::query(
+) -> Result<Option<UserId>, Problem> {
+    let ended: Option<Uuid> = sqlx::query_scalar(
         "WITH ended AS (
              UPDATE sessions SET ended_unix_ms = $2, ended_why = $3
              WHERE session_id = $1 AND ended_unix_ms IS NULL
              RETURNING session_id, user_id)
-         INSERT INTO ended_sessions (session_id, user_id) SELECT session_id, user_id FROM ended",
+         INSERT INTO ended_sessions (session_id, user_id) SELECT session_id, user_id FROM ended
+         RETURNING user_id",
     )
     .bind(session.as_uuid())
     .bind(ms(now_unix_ms))
     .bind(why)
-    .execute(&mut **transaction)
+    .fetch_optional(&mut **transaction)
     .await
     .map_err(failed)?;
-    Ok(ended.rows_affected() == 1)
+    Ok(ended.map(UserId::from_uuid))
+}
+
+/// Ends all of a person's sessions, or all but one, and returns those that it ended.
+pub async fn end_all_in(
+    transaction: &mut Transaction<'_, Postgres>,
+    user: UserId,
+    but: Option<SessionId>,
+    why: &'static str,
+    now_unix_ms: u64,
+) -> Result<Vec<SessionId>, Problem> {
+    let ended: Vec<Uuid> = sqlx::query_scalar(
+        "WITH ended AS (
+             UPDATE sessions SET ended_unix_ms = $2, ended_why = $3
+             WHERE user_id = $1 AND ended_unix_ms IS NULL AND session_id IS DISTINCT FROM $4
+             RETURNING session_id, user_id)
+         INSERT INTO ended_sessions (session_id, user_id) SELECT session_id, user_id FROM ended
+         RETURNING session_id",
+    )
+    .bind(user.as_uuid())
+    .bind(ms(now_unix_ms))
+    .bind(why)
+    .bind(but.map(|session| session.as_uuid()))
+    .fetch_all(&mut **transaction)
+    .await
+    .map_err(failed)?;
+    Ok(ended.into_iter().map(SessionId::from_uuid).collect())
+}
+
+/// A session that goes on, as its owner sees it.
+pub struct Device {
+    pub session: SessionId,
+    pub device_name: String,
+    pub user_agent: String,
+    pub created_unix_ms: u64,
+    pub last_used_unix_ms: u64,
+    pub expires_unix_ms: u64,
+}
+
+/// A person's sessions that go on, last used first; the newest thousand, should there be more.
+pub async fn devices(
+    database: &PgPool,
+    user: UserId,
+    now_unix_ms: u64,
+) -> Result<Vec<Device>, Problem> {
+    type Row = (Uuid, String, String, i64, i64, i64);
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT session_id, device_name, user_agent, created_unix_ms,
+                coalesce(last_used_unix_ms, created_unix_ms) AS last_used, expires_unix_ms
+         FROM sessions
+         WHERE user_id = $1 AND ended_unix_ms IS NULL AND expires_unix_ms > $2
+           AND EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.session_id = sessions.session_id
+                       AND t.used_unix_ms IS NULL AND t.expires_unix_ms > $2)
+         ORDER BY last_used DESC, session_id LIMIT 1000",
+    )
+    .bind(user.as_uuid())
+    .bind(ms(now_unix_ms))
+    .fetch_all(database)
+    .await
+    .map_err(failed)?;
+    Ok(rows
+        .into_iter()
+        .map(
+            |(session, device_name, user_agent, created, last_used, expires)| Device {
+                session: SessionId::from_uuid(session),
+                device_name,
+                user_agent,
+                created_unix_ms: created as u64,
+                last_used_unix_ms: last_used as u64,
+                expires_unix_ms: expires as u64,
+            },
+        )
+        .collect())
+}
+
+/// The person of a session that goes on.
+pub async fn owner(
+    transaction: &mut Transaction<'_, Postgres>,
+    session: SessionId,
+) -> Result<Option<UserId>, Problem> {
+    let user: Option<Uuid> = sqlx::query_scalar(
+        "SELECT user_id FROM sessions WHERE session_id = $1 AND ended_unix_ms IS NULL FOR UPDATE",
+    )
+    .bind(session.as_uuid())
+    .fetch_optional(&mut **transaction)
+    .await
+    .map_err(failed)?;
+    Ok(user.map(UserId::from_uuid))
+}
+
+/// When the person last proved in this session that they are who they are.
+pub async fn proved_unix_ms(database: &PgPool, session: SessionId) -> Result<Option<u64>, Problem> {
+    let proved: Option<i64> = sqlx::query_scalar(
+        "SELECT coalesce(proved_unix_ms, created_unix_ms) FROM sessions
+         WHERE session_id = $1 AND ended_unix_ms IS NULL",
+    )
+    .bind(session.as_uuid())
+    .fetch_optional(database)
+    .await
+    .map_err(failed)?;
+    Ok(proved.map(|ms| ms as u64))
+}
+
+pub async fn note_proof(
+    database: impl sqlx::PgExecutor<'_>,
+    session: SessionId,
+    now_unix_ms: u64,
+) -> Result<(), Problem> {
+    sqlx::query("UPDATE sessions SET proved_unix_ms = $2 WHERE session_id = $1")
+        .bind(session.as_uuid())
+        .bind(ms(now_unix_ms))
+        .execute(database)
+        .await
+        .map_err(failed)?;
+    Ok(())
 }
 
 /// The session of a refresh token, used or not.

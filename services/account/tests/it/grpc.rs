@@ -4,11 +4,13 @@ use proto::account::account_internal_service_client::AccountInternalServiceClien
 use proto::account::account_service_client::AccountServiceClient;
 use proto::account::contact_service_client::ContactServiceClient;
 use proto::account::{
-    AcceptInvitationRequest, BlockUserRequest, CheckSessionRequest, ContactState,
-    DeclineInvitationRequest, FindUserRequest, GetPrivacyRequest, GetUsersRequest,
-    InviteContactRequest, ListBlocksRequest, ListContactsRequest, LogOutRequest, MayWrite,
-    RefreshRequest, RegisterRequest, RemoveContactRequest, SearchUsersRequest, SignInRequest,
-    UnblockUserRequest, UpdatePrivacyRequest, WhoAmIRequest, find_user_request::By,
+    AcceptInvitationRequest, BlockUserRequest, ChangePasswordRequest, CheckSessionRequest,
+    ContactState, DeclineInvitationRequest, DeleteAccountRequest, ExportDataRequest,
+    FindUserRequest, GetPrivacyRequest, GetUsersRequest, InviteContactRequest, ListBlocksRequest,
+    ListContactsRequest, ListSessionsRequest, LogOutRequest, MayWrite, ReauthenticateRequest,
+    RecoverRequest, RefreshRequest, RegisterRequest, RemoveContactRequest, RequestRecoveryRequest,
+    RevokeSessionRequest, SearchUsersRequest, SignInRequest, UnblockUserRequest,
+    UpdatePrivacyRequest, UpdateProfileRequest, WhoAmIRequest, find_user_request::By,
 };
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
@@ -409,4 +411,158 @@ async fn the_internal_port_is_for_known_services_only() {
             .unwrap_err();
         assert_eq!(code(&refused), "identity_invalid");
     }
+}
+
+#[tokio::test]
+async fn programs_manage_their_account_by_grpc() {
+    let service = Service::start().await;
+    let mut client = AccountServiceClient::new(channel(service.at.grpc));
+    let registered = client
+        .register(RegisterRequest {
+            email: "ada@example.org".into(),
+            password: PASSWORD.into(),
+            device_name: "laptop".into(),
+            ..RegisterRequest::default()
+        })
+        .await
+        .unwrap()
+        .into_inner();
+    let token = &registered.access_token;
+    let other = service.sign_in("ada@example.org", PASSWORD).await;
+
+    let sessions = client
+        .list_sessions(with_token(ListSessionsRequest {}, token))
+        .await
+        .unwrap()
+        .into_inner()
+        .sessions;
+    assert_eq!(sessions.len(), 2);
+    let (here, there) = match sessions.as_slice() {
+        [a, b] if a.current => (a, b),
+        [a, b] => (b, a),
+        _ => unreachable!("there are two"),
+    };
+    assert_eq!(here.device_name, "laptop");
+    let revoke = RevokeSessionRequest {
+        session_id: there.session_id.clone(),
+    };
+    client
+        .revoke_session(with_token(revoke.clone(), token))
+        .await
+        .unwrap();
+    assert_eq!(
+        service.get("me", &other.text("access_token")).await.code(),
+        "session_ended"
+    );
+    let again = client
+        .revoke_session(with_token(revoke, token))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (again.code(), code(&again).as_str()),
+        (Code::NotFound, "session_unknown")
+    );
+
+    let changed = client
+        .update_profile(with_token(
+            UpdateProfileRequest {
+                status_text: Some("away".into()),
+                metadata_patch_json: Some("{\"a\":1}".into()),
+                ..UpdateProfileRequest::default()
+            },
+            token,
+        ))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(changed.user.unwrap().status_text, "away");
+    assert_eq!(changed.metadata_json, "{\"a\":1}");
+    let stale = client
+        .update_profile(with_token(
+            UpdateProfileRequest {
+                if_version: Some(changed.version - 1),
+                ..UpdateProfileRequest::default()
+            },
+            token,
+        ))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (stale.code(), code(&stale).as_str()),
+        (Code::Aborted, "version_conflict")
+    );
+
+    service.age_proofs().await;
+    let refused = client
+        .delete_account(with_token(DeleteAccountRequest {}, token))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refused.code(), code(&refused).as_str()),
+        (Code::PermissionDenied, "proof_needed")
+    );
+    client
+        .reauthenticate(with_token(
+            ReauthenticateRequest {
+                password: PASSWORD.into(),
+            },
+            token,
+        ))
+        .await
+        .unwrap();
+    client
+        .change_password(with_token(
+            ChangePasswordRequest {
+                current_password: Some(PASSWORD.into()),
+                new_password: "three new ships".into(),
+            },
+            token,
+        ))
+        .await
+        .unwrap();
+    let export = client
+        .export_data(with_token(ExportDataRequest {}, token))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(export.json.contains("ada@example.org"));
+    client
+        .delete_account(with_token(DeleteAccountRequest {}, token))
+        .await
+        .unwrap();
+    let gone = client
+        .who_am_i(with_token(WhoAmIRequest {}, token))
+        .await
+        .unwrap_err();
+    assert_eq!(code(&gone), "session_ended");
+}
+
+#[tokio::test]
+async fn programs_recover_by_grpc() {
+    let service = Service::start().await;
+    let mut client = AccountServiceClient::new(channel(service.at.grpc));
+    service.register("ada@example.org").await;
+    for email in ["ada@example.org", "nobody@example.org"] {
+        client
+            .request_recovery(RequestRecoveryRequest {
+                email: email.into(),
+            })
+            .await
+            .unwrap();
+    }
+    let token = service
+        .mailed_token("ada@example.org", "recover", None)
+        .await;
+    let recover = |token: &str| RecoverRequest {
+        token: token.into(),
+        new_password: "three new ships".into(),
+    };
+    client.recover(recover(&token)).await.unwrap();
+    let again = client.recover(recover(&token)).await.unwrap_err();
+    assert_eq!(
+        (again.code(), code(&again).as_str()),
+        (Code::InvalidArgument, "link_invalid")
+    );
+    let signed_in = service.sign_in("ada@example.org", "three new ships").await;
+    assert_eq!(signed_in.status, reqwest::StatusCode::OK);
 }

@@ -8,10 +8,12 @@ use account::config::Config;
 use auth::{IdentitySettings, KeyPair, ServiceIdentity};
 use lifecycle::Lifecycle;
 use local_stack::servers::{Server, TestServers};
+use mail_catcher::Mailbox;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use serving::{Addresses, Listeners};
 use sqlx::PgPool;
+use test_support::Link;
 use tokio::sync::OnceCell;
 
 use crate::conversation::Conversation;
@@ -37,7 +39,11 @@ pub struct Service {
     pub folder: tempfile::TempDir,
     pub peer_keys: BTreeMap<&'static str, KeyPair>,
     pub conversation: Conversation,
+    pub mails: Mailbox,
+    /// The way to the mail server.
+    pub mail_link: Link,
     lifecycle: Lifecycle,
+    _mail_server: Lifecycle,
 }
 
 /// Somebody who has registered.
@@ -120,9 +126,16 @@ impl Service {
         std::fs::write(&own_public, own.public_pem()).unwrap();
         let conversation = Conversation::start(&own_public).await;
         config.peers.conversation = conversation.url();
+        config.contacts.searches_per_address_and_minute = 10_000;
+        let any = "127.0.0.1:0".parse().unwrap();
+        let mail_listeners = mail_catcher::Listeners::bind(any, any).await.unwrap();
+        let mail_link = Link::to(mail_listeners.smtp.local_addr().unwrap()).await;
+        let mail_server = Lifecycle::new();
+        let mails = mail_catcher::run(mail_listeners, &mail_server, clock::Clock::system());
+        config.mail.smtp_url = format!("smtp://{}", mail_link.address()).into();
         // Whoever runs many tests from one address is not an attacker.
         config.limits.tries_per_address = 10_000;
-        config.contacts.searches_per_address_and_minute = 10_000;
+        config.limits.mails_per_address = 10_000;
         change(&mut config);
         kafka::create_topics(&config.kafka).await.unwrap();
         account::migrate(&config).await.unwrap();
@@ -130,11 +143,18 @@ impl Service {
         Self {
             config,
             at,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
             folder,
             peer_keys,
             conversation,
+            mails,
+            mail_link,
             lifecycle,
+            _mail_server: mail_server,
         }
     }
 
@@ -157,6 +177,59 @@ impl Service {
             email,
             token: answer.text("access_token"),
         }
+    }
+
+    /// The token of the newest link to `page` that was mailed to `to`, as soon as there is one; `but`
+    /// is one that is known.
+    pub async fn mailed_token(&self, to: &str, page: &str, but: Option<&str>) -> String {
+        test_support::eventually("a link by mail", async || {
+            let mail = self
+                .mails
+                .mails(Some(to))
+                .into_iter()
+                .find(|mail| mail.text.contains(&format!("/{page}#")))?;
+            let (_, rest) = mail.text.split_once(&format!("/{page}#"))?;
+            let token = rest.split_whitespace().next()?.to_owned();
+            (but != Some(token.as_str())).then_some(token)
+        })
+        .await
+    }
+
+    pub async fn post_as(&self, path: &str, token: &str, body: &Value) -> Answer {
+        let request = self.http.post(self.url(path)).bearer_auth(token);
+        self.send(request.json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str, token: &str) -> Answer {
+        self.send(self.http.delete(self.url(path)).bearer_auth(token))
+            .await
+    }
+
+    pub async fn patch(&self, token: &str, body: &Value) -> Answer {
+        let request = self.http.patch(self.url("me")).bearer_auth(token);
+        self.send(request.json(body)).await
+    }
+
+    /// As if every session had begun, and been proved, an hour ago.
+    pub async fn age_proofs(&self) {
+        sqlx::query(
+            "UPDATE sessions SET created_unix_ms = created_unix_ms - 3600000,
+                 proved_unix_ms = proved_unix_ms - 3600000",
+        )
+        .execute(&self.database().await)
+        .await
+        .unwrap();
+    }
+
+    /// Kinds of what happened to the account, newest first.
+    pub async fn events(&self, token: &str) -> Vec<String> {
+        let answer = self.get("security-events", token).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        let events = answer.body["events"].as_array().unwrap();
+        events
+            .iter()
+            .map(|event| event["kind"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     pub async fn restart(&mut self) {

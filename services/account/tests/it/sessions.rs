@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 
 use crate::service::{Answer, PASSWORD, Service, servers};
 
-async fn session_of(service: &Service, answer: &Answer) -> SessionId {
+pub async fn session_of(service: &Service, answer: &Answer) -> SessionId {
     let me = service.get("me", &answer.text("access_token")).await;
     me.text("session_id").parse().unwrap()
 }
@@ -235,7 +235,13 @@ async fn a_browser_keeps_its_refresh_token_in_a_cookie() {
         .await;
     assert!(answer.body.get("refresh_token").is_none());
     let cookie = answer.headers["set-cookie"].to_str().unwrap().to_owned();
-    for attribute in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/api/account"] {
+    for attribute in [
+        "__Host-parlance_session=",
+        "HttpOnly",
+        "SameSite=Strict",
+        "Secure",
+        "Path=/;",
+    ] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
     let pair = cookie.split(';').next().unwrap();

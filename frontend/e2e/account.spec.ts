@@ -1,0 +1,62 @@
+import { expect, test } from '@playwright/test';
+import { Device, newAccount } from './people';
+
+test.afterEach(async ({ browser }) => {
+  for (const context of browser.contexts()) await context.close();
+});
+
+test('people find, invite and accept each other, and a block ends it', async ({ browser }) => {
+  const [adasAccount, bensAccount] = [newAccount('Ada'), newAccount('Ben')];
+  const ada = await Device.open(browser, 0);
+  const ben = await Device.open(browser, 1);
+  await ben.signUp(bensAccount);
+  await ben.isConnected();
+  await ada.signUp(adasAccount, '/contacts');
+  await ada.page.getByRole('searchbox').fill(bensAccount.handle);
+  await ada.page.getByRole('button', { name: 'Add as contact' }).click();
+  await expect(ada.page.getByText('Invited', { exact: true })).toBeVisible();
+  await ben.page.getByRole('link', { name: 'Contacts', exact: true }).click();
+  await ben.page.getByRole('button', { name: 'Accept' }).click();
+  await expect(ben.page.getByRole('button', { name: 'Write to Ada' })).toBeVisible();
+  await ben.page.getByRole('button', { name: 'More for Ada' }).click();
+  await ben.page.getByRole('menuitem', { name: 'Block' }).click();
+  await ben.page.getByRole('button', { name: 'Block', exact: true }).click();
+  await expect(ben.page.getByRole('button', { name: 'Write to Ada' })).toHaveCount(0);
+  await ben.page.goto('/settings/privacy');
+  await expect(ben.page.getByRole('button', { name: 'Unblock' })).toBeVisible();
+});
+
+test('a profile changes for everybody, and a device is signed out from another', async ({
+  browser,
+}) => {
+  const account = newAccount('Ada');
+  const laptop = await Device.open(browser, 0);
+  await laptop.signUp(account, '/settings/profile');
+  await expect(laptop.page.getByRole('heading', { name: 'Profile' })).toBeVisible();
+  await laptop.page.getByLabel('Name', { exact: true }).fill('Ada L.');
+  await laptop.page.getByLabel('Status').fill('On a train');
+  await laptop.page.getByRole('button', { name: 'Save' }).click();
+  await expect(laptop.page.getByText('Saved.')).toBeVisible();
+  const phone = await Device.open(browser, 1);
+  await phone.signIn(account, '/settings/profile');
+  await expect(phone.page.getByLabel('Name', { exact: true })).toHaveValue('Ada L.');
+  await laptop.page.getByRole('link', { name: 'Devices' }).click();
+  await laptop.page.getByRole('listitem').getByRole('button', { name: 'Sign out' }).click();
+  await expect(phone.page.getByRole('button', { name: 'Sign in', exact: true })).toBeVisible();
+});
+
+test('a new password is good at once, the old one no longer', async ({ browser }) => {
+  const account = newAccount('Ada');
+  const device = await Device.open(browser, 0);
+  await device.signUp(account, '/settings/security');
+  await expect(device.page.getByLabel('Current password')).toBeVisible();
+  await device.page.getByLabel('Current password').fill(account.password);
+  await device.page.getByLabel('New password').fill('another battery staple 7');
+  await device.page.getByRole('button', { name: 'Change password' }).click();
+  await expect(device.page.getByText(/Your password is changed/)).toBeVisible();
+  const second = await Device.open(browser, 1);
+  await second.signIn(account);
+  await expect(second.page.getByRole('alert')).toBeVisible();
+  await second.signIn({ ...account, password: 'another battery staple 7' });
+  await second.isConnected();
+});
