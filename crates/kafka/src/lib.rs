@@ -237,7 +237,9 @@ pub fn group_consumer(
     config
         .set("group.id", group)
         .set("partition.assignment.strategy", "cooperative-sticky")
-        .set("session.timeout.ms", "30000")
+        .set("session.timeout.ms", "10000")
+        // Others learn by it that the group changes.
+        .set("heartbeat.interval.ms", "1000")
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.offset.store", "false")
         .set("enable.auto.commit", "true")
@@ -246,6 +248,21 @@ pub fn group_consumer(
         .set("queued.max.messages.kbytes", "4096")
         .set("enable.partition.eof", "false");
     config.create_with_context(Context::default())
+}
+
+/// Leaves the group and commits what was stored. The broker is asked for that, and while the group changes
+/// it may take long: who isn't done `within` is missed when their session ends.
+pub async fn close(consumer: Consumer, within: Duration) {
+    let (closed, done) = tokio::sync::oneshot::channel();
+    // A thread of its own: a runtime that ends waits for its blocking tasks for ever.
+    std::thread::spawn(move || {
+        drop(consumer);
+        // Nobody waits any more, then.
+        let _ = closed.send(());
+    });
+    if tokio::time::timeout(within, done).await.is_err() {
+        tracing::debug!("left without a word to the group");
+    }
 }
 
 /// A reader of one partition that is assigned to it by hand: no group, no committed offsets.

@@ -43,6 +43,8 @@ pub const GROUP: &str = "parlance.conversation.activity";
 const BATCH: usize = 1_000;
 /// How long a batch may wait to be filled.
 const BATCH_TIME: Duration = Duration::from_millis(500);
+/// How long a stopping replica waits to leave the consumer group.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Groups taken up at once, and of those counted at the same time.
 const COUNTED_TOGETHER: usize = 64;
 const COUNTED_AT_ONCE: usize = 4;
@@ -90,8 +92,7 @@ impl Notes {
     pub async fn run(self, stopping: CancellationToken) -> anyhow::Result<()> {
         self.consumer.subscribe(&[LOG_TOPIC])?;
         let ended = self.follow(&stopping).await;
-        // Leaving the group asks the broker, which may be away.
-        tokio::task::spawn_blocking(move || drop(self.consumer)).await?;
+        kafka::close(self.consumer, LEAVE_TIMEOUT).await;
         ended
     }
 

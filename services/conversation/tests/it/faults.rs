@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use test_support::eventually;
 
-use crate::suite::{Suite, code, own_servers};
+use crate::suite::{Suite, code, id_of, own_servers};
 
 #[tokio::test]
 async fn without_postgres_calls_are_refused_and_with_it_they_work_again() {
@@ -90,8 +90,15 @@ async fn while_kafka_stands_still_changes_wait_and_reads_go_on() {
     .await;
     let (a, b) = (suite.people.person(), suite.people.person());
     let mut groups = Vec::new();
-    for _ in 0..6 {
-        groups.push(suite.group(&a, &[]).await);
+    for n in 0..6 {
+        let name = format!("still-{n}");
+        // A new broker is busy with its first consumer group, at times for longer than a change waits.
+        let id = eventually("a group is made", async || {
+            let (status, body) = suite.create(&a, &name, &[]).await;
+            (status == StatusCode::OK).then(|| id_of(&body))
+        })
+        .await;
+        groups.push((id, name));
     }
     let kafka = servers.kafka();
     kafka.pause().unwrap();

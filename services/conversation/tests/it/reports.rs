@@ -12,7 +12,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use test_support::{TestPerson, eventually};
 
-use crate::suite::{Suite, code, run};
+use crate::suite::{Suite, code, own_servers, run};
 
 struct Writer {
     producer: kafka::Producer,
@@ -96,7 +96,9 @@ async fn total(suite: &Suite) -> i64 {
 
 #[tokio::test]
 async fn each_message_is_counted_once_though_it_comes_twice_and_two_count() {
-    let suite = Suite::start_with(|config| config.limits.reports.tries = 10_000).await;
+    // On servers of its own: the replicas of other tests would be of the same consumer group.
+    let servers = own_servers().await;
+    let suite = Box::pin(Suite::start_on(&servers, |_| {})).await;
     let (a, b, outsider) = (
         suite.people.person(),
         suite.people.person(),
@@ -143,7 +145,8 @@ async fn each_message_is_counted_once_though_it_comes_twice_and_two_count() {
 
 #[tokio::test]
 async fn what_could_not_be_counted_is_counted_later() {
-    let suite = Suite::start_with(|config| config.limits.reports.tries = 10_000).await;
+    let servers = own_servers().await;
+    let suite = Box::pin(Suite::start_on(&servers, |_| {})).await;
     let a = suite.people.person();
     let (id, _) = suite.group(&a, &[]).await;
     let writer = Writer::new(&suite);

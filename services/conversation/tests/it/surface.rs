@@ -191,7 +191,7 @@ async fn on_what_is_not_theirs_nobody_gets_more_than_on_what_is_not_there() {
         }
         for malformed in [
             "x",
-            "00000000-0000-0000-0000-00000000000g",
+            "00000000-0000-0000-0000-00000000000G",
             "%00",
             "..%2f..",
         ] {
