@@ -15,7 +15,10 @@ async fn own_servers() -> TestServers {
 #[tokio::test]
 async fn without_redis_people_sign_in_are_limited_and_stay_out() {
     let servers = own_servers().await;
-    let service = Service::start_with(&servers, |_| {}).await;
+    let service = Service::start_with(&servers, |config| {
+        config.limits.tries_per_account_and_address = 5;
+    })
+    .await;
     let ada = service.register("ada@example.org").await;
     servers.redis().kill9().await;
 

@@ -93,6 +93,14 @@ impl Service {
         Self::start_with(servers().await, |_| {}).await
     }
 
+    /// With the limit of tries that people meet; whoever tries is to have an address of their own.
+    pub async fn start_strict() -> Self {
+        Self::start_with(servers().await, |config| {
+            config.limits.tries_per_account_and_address = 5;
+        })
+        .await
+    }
+
     pub async fn start_with(servers: &TestServers, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config: Config =
@@ -136,6 +144,10 @@ impl Service {
         // Whoever runs many tests from one address is not an attacker.
         config.limits.tries_per_address = 10_000;
         config.limits.mails_per_address = 10_000;
+        // The counters in Redis are everybody's, and every test has an Ada.
+        config.limits.tries_per_account_and_address = 10_000;
+        config.limits.tries_per_account = 10_000;
+        config.limits.mails_per_recipient = 10_000;
         change(&mut config);
         kafka::create_topics(&config.kafka).await.unwrap();
         account::migrate(&config).await.unwrap();
