@@ -74,6 +74,12 @@ async fn no_route_gives_what_is_somebody_elses() {
                 "GET /api/account/pictures/{name}",
                 // A browser's way back, which has no token.
                 "GET /api/account/oidc/{provider}/callback",
+                // The person's own lists, whomever they name.
+                "DELETE /api/account/blocks/{user_id}",
+                "PUT /api/account/blocks/{user_id}",
+                "DELETE /api/account/contacts/{user_id}",
+                "POST /api/account/contacts/{user_id}/accept",
+                "POST /api/account/contacts/{user_id}/decline",
             ],
             |_| Value::Object(serde_json::Map::new()),
         )
