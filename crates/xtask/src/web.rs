@@ -12,7 +12,8 @@ const NODE_MAJOR: u32 = 20;
 const NODE_PACKAGE: &str = "22";
 
 /// What the build is made from, below `frontend`.
-const INPUTS: [&str; 8] = [
+const INPUTS: [&str; 9] = [
+    "build",
     "index.html",
     "package.json",
     "package-lock.json",
