@@ -1,6 +1,7 @@
 //! Mails by a real client.
 
 use clock::Clock;
+use lettre::message::header::ContentType;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use lifecycle::Lifecycle;
 use mail_catcher::Listeners;
@@ -45,6 +46,7 @@ async fn a_mail_is_caught_as_its_reader_sees_it() {
             .from("Parlance <no-reply@example.org>".parse().unwrap())
             .to(to.parse().unwrap())
             .subject("Schönen Tag")
+            .header(ContentType::TEXT_PLAIN)
             .body(text.to_owned())
             .unwrap();
         transport.send(mail).await.unwrap();
