@@ -104,6 +104,10 @@ pub struct Standing {
 }
 
 /// What a session tells.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all updates are entries, and each is moved once or twice"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
     /// The next entry of a conversation: each number once, in order. The standing is none until the

@@ -554,7 +554,7 @@ impl Socket<'_> {
         let (app, connection, frame) = (self.app, self.connection, "typing");
         let typist = match self.reader(frame, conversation_id) {
             Ok(reader) => reader,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         let Ok(typing) = Typing::parse(state) else {
             let detail = "A state of typing is `started` or `stopped`.";
@@ -601,7 +601,7 @@ impl Socket<'_> {
     fn mark(&self, frame: &'static str, conversation_id: &str, reached: Reached) -> Next {
         let reader = match self.reader(frame, conversation_id) {
             Ok(reader) => reader,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         let now = self.app.clock.unix_ms();
         if self.app.marks.note(reader, reached, now)
@@ -616,7 +616,7 @@ impl Socket<'_> {
         let frame = "mark_unread";
         let reader = match self.reader(frame, conversation_id) {
             Ok(reader) => reader,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         // What was read before comes before: later it would take the mark off again.
         let now = self.app.clock.unix_ms();
@@ -639,12 +639,12 @@ impl Socket<'_> {
                 let change = log_record::Change::Hide(HideEntry { reader, number });
                 self.append_frame(frame, conversation, change)
             }
-            Err(answer) => answer,
+            Err(answer) => *answer,
         }
     }
 
     /// Whose marks a frame is about, if it may be heard now.
-    fn reader(&self, frame: &'static str, conversation_id: &str) -> Result<Reader, Next> {
+    fn reader(&self, frame: &'static str, conversation_id: &str) -> Result<Reader, Box<Next>> {
         let fault = match ConversationId::parse(conversation_id) {
             Ok(conversation) => {
                 if self.app.admit_frame(self.connection.user).is_ok() {
@@ -655,7 +655,7 @@ impl Socket<'_> {
             Err(_) => ("conversation_id_invalid", "This is not a conversation id."),
         };
         Metrics::refused(fault.0);
-        Err(Next::Answer(error_frame(fault.0, fault.1, frame)))
+        Err(Box::new(Next::Answer(error_frame(fault.0, fault.1, frame))))
     }
 
     /// Appends what has no outbox: the client hears of a failure and may ask again.

@@ -190,10 +190,10 @@ impl Log {
                     }
                 }
             }
-            Some(entry::Change::Edited(edited)) => {
-                if self.is_deleted_as_of(edited.number, self.entries.len() as u64) {
-                    edited.text.clear();
-                }
+            Some(entry::Change::Edited(edited))
+                if self.is_deleted_as_of(edited.number, self.entries.len() as u64) =>
+            {
+                edited.text.clear();
             }
             _ => {}
         }

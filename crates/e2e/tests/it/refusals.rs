@@ -45,7 +45,7 @@ pub fn with_token<T>(body: T, person: &Client) -> tonic::Request<T> {
     request
 }
 
-pub fn grpc_code(status: &tonic::Status) -> &str {
+fn grpc_code(status: &tonic::Status) -> &str {
     status
         .metadata()
         .get("x-parlance-code")

@@ -275,6 +275,8 @@ export interface components {
             picture_changed: components["schemas"]["PictureChanged"];
         } | {
             history_opened: components["schemas"]["HistoryOpened"];
+        } | {
+            group_deleted: components["schemas"]["GroupDeleted"];
         };
         ChangeBody: components["schemas"]["MessageChange"] & {
             /**
@@ -442,6 +444,8 @@ export interface components {
             /** @description Path of the field, such as `member_ids[3]`. */
             field: string;
         };
+        /** @description The group is gone: everybody has left it. */
+        GroupDeleted: Record<string, never>;
         /** @description Numbers of entries that you have hidden, in the order of hiding. */
         HiddenEntries: {
             numbers: number[];
