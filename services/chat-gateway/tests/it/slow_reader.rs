@@ -25,8 +25,8 @@ const CALM_SECONDS: usize = 8;
 const MOST_SECONDS: usize = 60;
 /// A message that says that none follows.
 const END: &str = "end";
-/// Of one text; what the kernel keeps for a socket is full after some seconds of these.
-const TEXT_BYTES: usize = 2_000;
+/// Of the texts of a second, whatever the rate; what the kernel keeps for a socket is full after some seconds.
+const BYTES_PER_SECOND: usize = 100_000;
 /// What other work on the machine may add. One who holds others up does so for seconds.
 const NOISE: Duration = Duration::from_millis(500);
 
@@ -116,7 +116,7 @@ async fn write_for_a_second(gateway: &Gateway, users: &[UserId], sent: &Sent, ra
         say(
             gateway,
             users,
-            format!("{number} {}", "x".repeat(TEXT_BYTES)),
+            format!("{number} {}", "x".repeat(BYTES_PER_SECOND / rate)),
         )
         .await;
     }
