@@ -30,6 +30,16 @@ EVERYTHING = [
     "--set", "networkPolicy.stores.mail.cidrs={0.0.0.0/0}",
     "--set", "web.forward=true", "--set", "test.server=", "--set", "gatewayApi.enabled=true",
 ]
+OWN_SECRETS = [
+    *EXTERNAL, "--set", "secrets.create=true", "--set", "redis.url=redis://r:6379",
+    "--set", "account.databaseUrl=postgres://a", "--set", "conversation.databaseUrl=postgres://c",
+    "--set", "fileUpload.databaseUrl=postgres://f", "--set", "aws.accessKeyId=key",
+    "--set", "aws.secretAccessKey=secret",
+]
+MAIL = [
+    "--set", "account.mail.enabled=true", "--set", "account.mail.smtpUrl=smtps://mail",
+    "--set", "account.mail.from=a@example.org", "--set", "frontendUrl=https://chat.example.org",
+]
 # What is rendered, by name: arguments of `helm template`.
 CASES = {
     "defaults": EXTERNAL,
@@ -37,11 +47,7 @@ CASES = {
     "eks": ["--values", str(CHART / "values-eks.yaml")],
     "preview": ["--values", str(CHART / "values-preview.yaml")],
     "everything": EVERYTHING,
-    "own-secrets": [*EXTERNAL, "--set", "secrets.create=true", "--set", "redis.url=redis://r:6379",
-                    "--set", "account.mail.enabled=true", "--set", "account.mail.smtpUrl=smtps://mail", "--set", "account.mail.from=a@example.org", "--set", "frontendUrl=https://chat.example.org",
-                    "--set", "account.databaseUrl=postgres://a", "--set", "conversation.databaseUrl=postgres://c",
-                    "--set", "fileUpload.databaseUrl=postgres://f", "--set", "aws.accessKeyId=key",
-                    "--set", "aws.secretAccessKey=secret"],
+    "own-secrets": [*OWN_SECRETS, *MAIL],
     "volumes": ["--values", str(CHART / "values-minikube.yaml"), "--set", "devServers.persistence.enabled=true",
                 "--set", "ingress.enabled=true", "--set", "ingress.host=chat.test", "--set", "ingress.filesHost=files.test"],
 }

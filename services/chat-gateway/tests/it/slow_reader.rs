@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use futures_util::{SinkExt as _, StreamExt as _};
 use ids::{ConversationId, UserId};
 use proto::socket::{Entry, Hello, Message as SocketMessage, client_frame, entry};
+use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::Message;
@@ -25,17 +26,22 @@ const CALM_SECONDS: usize = 8;
 const MOST_SECONDS: usize = 60;
 /// A message that says that none follows.
 const END: &str = "end";
-/// Of the texts of a second, whatever the rate; what the kernel keeps for a socket is full after some seconds.
-const BYTES_PER_SECOND: usize = 100_000;
+/// Bytes of a text: some hundred of them fill what the kernel keeps for one who doesn't read.
+const TEXT_BYTES: usize = 256;
+/// Bytes of a segment, the least that all must take (RFC 9293, 3.7.1).
+const LEAST_SEGMENT_BYTES: u32 = 536;
 /// What other work on the machine may add. One who holds others up does so for seconds.
 const NOISE: Duration = Duration::from_millis(500);
 
 type Socket = WebSocketStream<TcpStream>;
 
-/// A welcomed socket, of which the kernel keeps at most some KiB unread.
+/// A welcomed socket, of which both kernels keep only some ten KiB unread: they count in segments.
 async fn open(gateway: &Gateway, somebody: Somebody) -> Socket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(8 * 1024).unwrap();
+    SockRef::from(&socket)
+        .set_tcp_mss(LEAST_SEGMENT_BYTES)
+        .unwrap();
     let address = gateway.socket_address();
     let stream = socket.connect(address).await.unwrap();
     let (mut ws, _) = client_async(request(address, "parlance.v1.json"), stream)
@@ -116,7 +122,7 @@ async fn write_for_a_second(gateway: &Gateway, users: &[UserId], sent: &Sent, ra
         say(
             gateway,
             users,
-            format!("{number} {}", "x".repeat(BYTES_PER_SECOND / rate)),
+            format!("{number} {}", "x".repeat(TEXT_BYTES)),
         )
         .await;
     }
