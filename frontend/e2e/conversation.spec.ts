@@ -137,6 +137,7 @@ test('signing out forgets what was kept on the device', async ({ browser }) => {
   await ada.signUp(account);
   await ada.isConnected();
   await ada.page.getByRole('link', { name: /account and settings/ }).click();
+  await ada.page.getByRole('link', { name: 'Devices' }).click();
   await ada.page.getByRole('button', { name: 'Sign out' }).click();
   await expect(ada.page.getByRole('button', { name: 'Sign in' })).toBeVisible();
   await expect

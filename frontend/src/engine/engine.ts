@@ -128,7 +128,10 @@ export class Engine {
       refused: (refusals) => {
         for (const refusal of refusals) inBackground(this.#outbox.refused(refusal));
       },
-      states: () => inBackground(this.#marks.pump()),
+      states: (states) => {
+        this.#marks.answered(states);
+        inBackground(this.#marks.pump());
+      },
       stored: () => {
         if (this.#leads) inBackground(this.#deliveries.pump());
       },

@@ -271,6 +271,14 @@ export class SimulatedServer {
     for (const socket of [...this.sockets]) socket.close(code);
   }
 
+  /** Says that it is about to stop; whoever is still there later is thrown out. */
+  drain(reconnect_after_ms: number, patienceMs: number): void {
+    for (const socket of [...this.sockets]) {
+      socket.push({ closing: { reconnect_after_ms, reason: 'being replaced' } });
+      setTimeout(() => socket.close(4012), patienceMs);
+    }
+  }
+
   /** From now on no cursor of before can be continued. */
   loseIndex(): void {
     this.#time += 1;
