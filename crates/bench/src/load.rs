@@ -394,6 +394,7 @@ impl Board {
             | Update::Receipt { .. }
             | Update::Hidden { .. }
             | Update::SettingsChanged { .. }
+            | Update::ContactsChanged
             | Update::Complaint { .. } => {}
         }
     }

@@ -161,6 +161,9 @@ pub enum Update {
         conversation: ConversationId,
         version: u64,
     },
+    /// The person's contacts or invitations have changed: fetch them. What changed while there was no
+    /// connection isn't told: fetch them when there is one again.
+    ContactsChanged,
     /// Entries up to `held` will not be shown: too many were missed, or they can't be read (then
     /// `code` says why). The history has what may be seen.
     Reset {
@@ -710,6 +713,7 @@ impl Engine {
             }
             // Hints, which are in no count.
             Frame::Typing(_) | Frame::Presence(_) => {}
+            Frame::ContactsChanged(_) => tell(out, Update::ContactsChanged),
             Frame::Resync(_) => {
                 self.compare_heads(now);
                 if std::mem::take(&mut self.caught_up) {

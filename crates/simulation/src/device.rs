@@ -212,6 +212,7 @@ impl Device {
                 assert!(hidden.insert(number) || self.has_restarted, "hidden twice");
             }
             Update::SettingsChanged { .. } => panic!("nobody changes settings"),
+            Update::ContactsChanged => panic!("nobody has contacts"),
             Update::Reset { code, held, .. } => {
                 panic!("left to the history up to {held}: {code:?}")
             }

@@ -9,14 +9,14 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use crate::config::{Accounts, Config};
-use crate::events::sessions_ended::SessionsEnded;
+use crate::events::Gateways;
 use crate::hasher::Hasher;
 use crate::limits::Limits;
 use crate::mailer::Mailer;
 use crate::peers::Peers;
 use crate::providers::Providers;
 use crate::signing::KeyRing;
-use crate::store::{self, Redis, SessionCache};
+use crate::store::{self, SessionCache};
 
 pub struct App {
     pub clock: Clock,
@@ -27,9 +27,13 @@ pub struct App {
     pub hasher: Hasher,
     pub signing: Arc<KeyRing>,
     pub verifier: TokenVerifier,
-    pub sessions_ended: SessionsEnded,
+    pub gateways: Gateways,
     /// Rung when a session has ended, so that its sockets are closed at once.
     pub session_ended: Notify,
+    /// Rung when contacts have changed, so that devices hear of it at once.
+    pub contacts_changed: Notify,
+    /// Rung when an account was deleted.
+    pub departed: Notify,
     pub peers: Peers,
     pub mailer: Mailer,
     /// Rung when a mail was put into the outbox.
@@ -45,7 +49,7 @@ impl App {
             "accounts.access_token_seconds must be between 1 and 900"
         );
         let clock = Clock::system();
-        let redis = Redis::new(&config.redis, clock.clone())?;
+        let redis = rate_limit::Redis::new(&config.redis, clock.clone())?;
         let signing = KeyRing::open(&config.signing.key_dir, clock.clone())?
             .for_tokens(&config.tokens, config.accounts.access_token_seconds);
         Ok(Self {
@@ -59,8 +63,10 @@ impl App {
             sessions: SessionCache::new(redis.clone()),
             limits: Limits::new(&config.limits, &config.contacts, redis, clock.clone()),
             hasher: Hasher::new().await.context("hash a first password")?,
-            sessions_ended: SessionsEnded::new(&config.kafka)?,
+            gateways: Gateways::new(&config.kafka)?,
             session_ended: Notify::new(),
+            contacts_changed: Notify::new(),
+            departed: Notify::new(),
             peers: Peers {
                 conversation: PeerChannel::new(
                     "conversation",

@@ -57,7 +57,10 @@ impl App {
             contacts::invite(&self.database, inviter, invitee, self.clock.unix_ms()).await;
         let entry = match invited {
             // It counts: somebody is told of it.
-            Ok(Invited::Changed(entry)) => entry,
+            Ok(Invited::Changed(entry)) => {
+                self.contacts_changed.notify_one();
+                entry
+            }
             Ok(Invited::AsBefore(entry)) => {
                 counted.give_back().await;
                 entry
@@ -78,6 +81,7 @@ impl App {
     pub async fn accept(&self, invitee: UserId, inviter: UserId) -> Result<Contact, Problem> {
         let now = self.clock.unix_ms();
         let accepted = contacts::accept(&self.database, invitee, inviter, now).await?;
+        self.contacts_changed.notify_one();
         let entry = accepted.ok_or_else(|| {
             Problem::new(
                 Kind::NotFound,
@@ -89,11 +93,15 @@ impl App {
     }
 
     pub async fn decline(&self, invitee: UserId, inviter: UserId) -> Result<(), Problem> {
-        contacts::decline(&self.database, invitee, inviter, self.clock.unix_ms()).await
+        contacts::decline(&self.database, invitee, inviter, self.clock.unix_ms()).await?;
+        self.contacts_changed.notify_one();
+        Ok(())
     }
 
     pub async fn remove_contact(&self, owner: UserId, other: UserId) -> Result<(), Problem> {
-        contacts::remove(&self.database, owner, other, self.clock.unix_ms()).await
+        contacts::remove(&self.database, owner, other, self.clock.unix_ms()).await?;
+        self.contacts_changed.notify_one();
+        Ok(())
     }
 
     pub async fn contacts(
@@ -135,6 +143,7 @@ impl App {
         self.limits.block_change(blocker).await?;
         let now = self.clock.unix_ms();
         let outcome = blocks::block(&self.database, blocker, blocked, now).await?;
+        self.contacts_changed.notify_one();
         self.make_it_hold(outcome).await
     }
 

@@ -58,6 +58,8 @@ pub async fn run(
     );
     events::sessions_ended::relay(&lifecycle, app.clone());
     events::blocks::relay(&lifecycle, app.clone());
+    events::departures::relay(&lifecycle, app.clone());
+    events::contacts_changed::relay(&lifecycle, app.clone());
     mailer::relay(&lifecycle, app.clone());
     store::housekeeping(&lifecycle, app.clone());
 

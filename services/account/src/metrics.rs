@@ -22,7 +22,7 @@ pub fn describe() {
          account_deleted."
     );
     describe_counter!(
-        "account_redis_errors_total",
+        "redis_errors_total",
         "Calls to Redis that failed; each was done without it."
     );
     describe_histogram!(
@@ -44,6 +44,11 @@ pub fn describe() {
         Unit::Seconds,
         "Age of the oldest block, or end of one, that the conversation service has yet to learn."
     );
+    describe_gauge!(
+        "account_departures_untold_oldest_seconds",
+        Unit::Seconds,
+        "Age of the oldest deletion of an account that the conversation service has yet to learn."
+    );
 }
 
 pub fn sign_in(outcome: &'static str) {
@@ -62,10 +67,6 @@ pub fn session_ended(why: &'static str) {
     counter!("account_sessions_ended_total", "why" => why).increment(1);
 }
 
-pub fn redis_error() {
-    counter!("account_redis_errors_total").increment(1);
-}
-
 pub fn hashed(took: Duration) {
     histogram!("account_password_hash_seconds").record(took);
 }
@@ -76,6 +77,10 @@ pub fn ended_sessions_pending(count: u64) {
 
 pub fn oldest_untold_block(age: Duration) {
     gauge!("account_blocks_untold_oldest_seconds").set(age.as_secs_f64());
+}
+
+pub fn oldest_untold_departure(age: Duration) {
+    gauge!("account_departures_untold_oldest_seconds").set(age.as_secs_f64());
 }
 
 pub fn mail(outcome: &'static str) {

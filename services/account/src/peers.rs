@@ -1,9 +1,13 @@
 //! What other services are told.
 
 use auth::PeerChannel;
+use ids::UserId;
 use problem::Problem;
 use proto::conversation::block_internal_service_client::BlockInternalServiceClient;
-use proto::conversation::{self as wire, SetBlockRequest};
+use proto::conversation::person_internal_service_client::PersonInternalServiceClient;
+use proto::conversation::{
+    self as wire, RemovePersonRequest, RemovePersonResponse, SetBlockRequest,
+};
 
 use crate::store::blocks::{BlockState, Decision};
 
@@ -29,5 +33,18 @@ impl Peers {
             .await
             .map_err(|status| Problem::from_peer("conversation", &status))?;
         Ok(())
+    }
+
+    /// Takes somebody without an account out of conversations; the answer says whether there are more.
+    /// Idempotent.
+    pub async fn remove_person(&self, user: UserId) -> Result<RemovePersonResponse, Problem> {
+        let request = RemovePersonRequest {
+            user_id: user.to_string(),
+        };
+        let answer = PersonInternalServiceClient::new(self.conversation.channel())
+            .remove_person(self.conversation.request(request, None))
+            .await
+            .map_err(|status| Problem::from_peer("conversation", &status))?;
+        Ok(answer.into_inner())
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::{Client, DisplayName, Handle, Picture, SecurityEvent, StatusT
 use crate::store;
 use crate::store::security_events::Event;
 use crate::store::users::{self, Own, ProfileChange, Updated};
-use crate::store::{identities, security_events, sessions};
+use crate::store::{departures, identities, security_events, sessions};
 
 /// Most events that one page, and an export, has.
 pub const MAX_EVENTS: u32 = 100;
@@ -223,7 +223,7 @@ impl App {
     }
 
     /// Deletes the account: the person's data go, their sessions end, and a tombstone keeps the id,
-    /// so that what they wrote is not somebody else's.
+    /// so that what they wrote is not somebody else's. They leave their conversations shortly after.
     pub async fn delete_account(&self, person: &Person) -> Result<(), Problem> {
         self.fresh(person).await?;
         let own = self.own(person.user).await?;
@@ -242,9 +242,12 @@ impl App {
         let ended =
             sessions::end_all_in(&mut transaction, person.user, None, "account_deleted", now)
                 .await?;
+        departures::note(&mut transaction, person.user, now).await?;
         transaction.commit().await.map_err(store::failed)?;
         tracing::info!(user.id = %person.user, "an account was deleted by its owner");
         self.after_end(&ended, "account_deleted").await;
+        self.departed.notify_one();
+        self.contacts_changed.notify_one();
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ use crate::peers::{Peers, Reach};
 use crate::problems;
 use crate::store::blocks::Blocks;
 use crate::store::conversations::{Conversations, NewGroup, View};
+use crate::store::departures::Departure;
 
 /// People that a group may begin with, its owner not counted, and that may be added at once.
 pub const MAX_AT_ONCE: usize = 100;
@@ -138,6 +139,17 @@ impl Memberships {
             Some(standing) => self.settle(standing).await,
             None => Ok(()),
         }
+    }
+
+    /// Takes somebody whose account was deleted out of their conversations. The relay tells the log.
+    ///
+    /// # Errors
+    /// When Postgres fails.
+    pub async fn depart(&self, user: UserId) -> Result<Departure> {
+        self.store
+            .depart(user, self.clock.unix_ms())
+            .await
+            .map_err(|error| postgres::problem(&error))
     }
 
     /// Creates a group that the person owns, or returns it if the same call made it before.

@@ -106,6 +106,7 @@ impl From<OpenDirectError> for Problem {
     fn from(error: OpenDirectError) -> Self {
         match error {
             OpenDirectError::Blocked => not_allowed(),
+            OpenDirectError::Departed => user_unknown(),
             OpenDirectError::Database(error) => postgres::problem(&error),
         }
     }
@@ -115,6 +116,7 @@ impl From<CreateGroupError> for Problem {
     fn from(error: CreateGroupError) -> Self {
         match error {
             CreateGroupError::NameTaken => name_taken(),
+            CreateGroupError::Departed => user_unknown(),
             CreateGroupError::Database(error) => postgres::problem(&error),
         }
     }
@@ -169,6 +171,7 @@ impl From<ChangeError> for Problem {
             ),
             ChangeError::NameTaken => name_taken(),
             ChangeError::Full => group_full(),
+            ChangeError::Departed => user_unknown(),
             ChangeError::Database(error) => postgres::problem(&error),
         }
     }

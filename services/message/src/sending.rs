@@ -304,6 +304,7 @@ pub fn refusal(refused: Refused) -> Problem {
         "conversation_unknown" | "target_unknown" => Kind::NotFound,
         "not_a_member" | "not_allowed" | "not_the_author" => Kind::PermissionDenied,
         "client_message_id_conflict" | "target_deleted" => Kind::Conflict,
+        "conversation_closed" => Kind::FailedPrecondition,
         _ => Kind::InvalidInput,
     };
     Problem::new(kind, refused.code, refused.detail)

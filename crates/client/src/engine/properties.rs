@@ -447,7 +447,9 @@ impl World {
                 assert_eq!(code, "target_deleted");
                 assert!(self.refused.insert(client_message_id), "refused twice");
             }
-            Update::Reset { .. } | Update::Complaint { .. } => panic!("{update:?}"),
+            Update::Reset { .. } | Update::Complaint { .. } | Update::ContactsChanged => {
+                panic!("{update:?}")
+            }
         }
         if let Some((conversation, standing)) = standing {
             let log = &self.logs[&conversation];

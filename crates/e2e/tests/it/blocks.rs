@@ -12,7 +12,7 @@ use crate::people::{Stage, history, stage, text};
 use crate::refusals::{answer, code, greeted, say, with_token};
 
 /// A call of the account service that the client has no name for.
-async fn call(
+pub async fn call(
     stage: &Stage,
     person: &Client,
     method: Method,

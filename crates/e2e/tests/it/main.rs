@@ -5,6 +5,10 @@ mod blocks;
 #[cfg(test)]
 mod chat;
 #[cfg(test)]
+mod contacts;
+#[cfg(test)]
+mod departures;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod groups;

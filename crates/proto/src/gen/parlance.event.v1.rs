@@ -64,7 +64,7 @@ pub struct MembershipChange {
     pub actor: ::prost::alloc::vec::Vec<u8>,
     #[prost(
         oneof = "membership_change::Change",
-        tags = "3, 4, 5, 6, 7, 8, 10, 12, 9, 11"
+        tags = "3, 4, 5, 6, 7, 8, 10, 12, 13, 9, 11"
     )]
     pub change: ::core::option::Option<membership_change::Change>,
 }
@@ -119,6 +119,13 @@ pub mod membership_change {
     /// The group is gone, and nobody is in it.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Deleted {}
+    /// In a one-to-one, of which one has no account any more. Told as that they left; nobody writes there
+    /// from now on.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct AccountDeleted {
+        #[prost(bytes = "vec", tag = "1")]
+        pub user: ::prost::alloc::vec::Vec<u8>,
+    }
     /// In a one-to-one, where neither may write while one blocks the other. Nobody is told.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct BlockChanged {
@@ -154,6 +161,8 @@ pub mod membership_change {
         HistoryOpened(HistoryOpened),
         #[prost(message, tag = "12")]
         Deleted(Deleted),
+        #[prost(message, tag = "13")]
+        AccountDeleted(AccountDeleted),
         /// These have none.
         #[prost(message, tag = "9")]
         BlockChanged(BlockChanged),
@@ -285,7 +294,7 @@ pub struct Delivery {
     /// The waiter that this resolves, if it is of this boot.
     #[prost(message, optional, tag = "2")]
     pub origin: ::core::option::Option<Origin>,
-    #[prost(oneof = "delivery::Event", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21")]
+    #[prost(oneof = "delivery::Event", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20, 21")]
     pub event: ::core::option::Option<delivery::Event>,
 }
 /// Nested message and enum types in `Delivery`.
@@ -313,6 +322,9 @@ pub mod delivery {
         Hidden(super::super::super::socket::v1::Hidden),
         #[prost(message, tag = "11")]
         SettingsChanged(super::super::super::socket::v1::SettingsChanged),
+        /// From the account service.
+        #[prost(message, tag = "12")]
+        ContactsChanged(super::super::super::socket::v1::ContactsChanged),
         /// From another gateway: a hint that is stored nowhere.
         #[prost(message, tag = "20")]
         Typing(super::super::super::socket::v1::MemberTyping),

@@ -243,7 +243,7 @@ pub struct WatchPresence {
 pub struct ServerFrame {
     #[prost(
         oneof = "server_frame::Frame",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22"
     )]
     pub frame: ::core::option::Option<server_frame::Frame>,
 }
@@ -283,6 +283,8 @@ pub mod server_frame {
         Typing(super::MemberTyping),
         #[prost(message, tag = "21")]
         Presence(super::Presence),
+        #[prost(message, tag = "22")]
+        ContactsChanged(super::ContactsChanged),
     }
 }
 /// The answer to the first `hello`: the session is registered, so what is stored from now on arrives here.
@@ -812,3 +814,9 @@ pub struct Presence {
     #[schema(required = true)]
     pub last_seen_unix_ms: i64,
 }
+/// Something of the person's contacts or invitations has changed: ask for them again. A hint: not in the count
+/// of heartbeats.
+#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ContactsChanged {}

@@ -588,7 +588,7 @@ impl Screen {
                 reached.read = reached.read.max(read);
             }
             // Nobody hides or sets anything here.
-            Update::Hidden { .. } | Update::SettingsChanged { .. } => {}
+            Update::Hidden { .. } | Update::SettingsChanged { .. } | Update::ContactsChanged => {}
             Update::Reset {
                 conversation, held, ..
             } => {

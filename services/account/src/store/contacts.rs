@@ -348,3 +348,33 @@ async fn note_decline(
     .map_err(failed)?;
     Ok(())
 }
+
+/// A change of somebody's contacts, in the outbox.
+pub struct Change {
+    pub position: i64,
+    pub user: UserId,
+}
+
+/// What devices have yet to hear of, the oldest first. Written by a trigger of the table.
+pub async fn pending_changes(database: &PgPool) -> Result<Vec<Change>, sqlx::Error> {
+    let rows: Vec<(i64, Uuid)> = sqlx::query_as(
+        "SELECT position, user_id FROM changed_contacts ORDER BY position LIMIT 1000",
+    )
+    .fetch_all(database)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(position, user)| Change {
+            position,
+            user: UserId::from_uuid(user),
+        })
+        .collect())
+}
+
+pub async fn forget_changes(database: &PgPool, positions: &[i64]) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM changed_contacts WHERE position = ANY($1)")
+        .bind(positions)
+        .execute(database)
+        .await?;
+    Ok(())
+}

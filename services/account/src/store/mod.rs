@@ -2,20 +2,19 @@
 
 pub mod blocks;
 pub mod contacts;
+pub mod departures;
 pub mod identities;
 pub mod last_seen;
 pub mod links;
 pub mod mails;
 pub mod numbers;
 pub mod privacy;
-mod redis;
 pub mod search;
 pub mod security_events;
 mod session_cache;
 pub mod sessions;
 pub mod users;
 
-pub use redis::Redis;
 pub use session_cache::SessionCache;
 
 use std::sync::Arc;

@@ -1,4 +1,12 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use events::DELIVERIES_TOPIC;
 use futures_util::future::join_all;
+use prost::Message as _;
+use proto::event::{DeliveryBatch, delivery::Event};
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::{Message as _, Offset, TopicPartitionList};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -464,4 +472,87 @@ async fn every_route_that_asks_for_a_token_refuses_who_has_none() {
         }
     }
     assert!(called >= 13, "{called}");
+}
+
+/// What a gateway is told of some people's contacts.
+struct Hints {
+    consumer: StreamConsumer,
+    of: BTreeSet<String>,
+}
+
+impl Hints {
+    /// The topic is everybody's: other tests' people are left out.
+    fn of(service: &Service, people: &[&Person]) -> Self {
+        let kafka = &service.config.kafka;
+        let consumer: StreamConsumer = kafka::deliveries_consumer(kafka, "test").create().unwrap();
+        let mut partition = TopicPartitionList::new();
+        partition
+            .add_partition_offset(DELIVERIES_TOPIC, 0, Offset::Beginning)
+            .unwrap();
+        consumer.assign(&partition).unwrap();
+        Self {
+            consumer,
+            of: people.iter().map(|person| person.user.clone()).collect(),
+        }
+    }
+
+    /// Whom the next one is for.
+    async fn next(&self) -> BTreeSet<String> {
+        let told = async {
+            loop {
+                let record = self.consumer.recv().await.unwrap();
+                let batch = DeliveryBatch::decode(record.payload().unwrap()).unwrap();
+                for delivery in batch.deliveries {
+                    let users: BTreeSet<String> = events::unpack_users(&delivery.users)
+                        .map(|user| user.to_string())
+                        .filter(|user| self.of.contains(user))
+                        .collect();
+                    if matches!(delivery.event, Some(Event::ContactsChanged(_)))
+                        && !users.is_empty()
+                    {
+                        return users;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), told)
+            .await
+            .expect("they are told")
+    }
+}
+
+#[tokio::test]
+async fn every_change_of_contacts_is_told_to_both_and_to_nobody_else() {
+    let service = Service::start().await;
+    let (ada, ben) = (service.person("Ada").await, service.person("Ben").await);
+    let eve = service.person("Eve").await;
+    let hints = Hints::of(&service, &[&ada, &ben, &eve]);
+    let both = BTreeSet::from([ada.user.clone(), ben.user.clone()]);
+
+    service.invite(&ada, &ben).await;
+    assert_eq!(hints.next().await, both);
+    service.invite(&ada, &ben).await; // nothing new
+    service.remove(&ada, &ben).await; // withdrawn
+    assert_eq!(hints.next().await, both);
+    service.invite(&ada, &ben).await;
+    assert_eq!(hints.next().await, both);
+    service.decline(&ben, &ada).await;
+    assert_eq!(hints.next().await, both);
+    service.invite(&ben, &ada).await;
+    assert_eq!(hints.next().await, both);
+    service.accept(&ada, &ben).await;
+    assert_eq!(hints.next().await, both);
+    service.remove(&ada, &ben).await;
+    assert_eq!(hints.next().await, both);
+    service.invite(&ben, &ada).await;
+    assert_eq!(hints.next().await, both);
+    service.block(&ada, &ben).await;
+    assert_eq!(hints.next().await, both);
+    service.unblock(&ada, &ben).await; // they aren't contacts again
+    service.invite(&ada, &eve).await;
+    let with_eve = BTreeSet::from([ada.user.clone(), eve.user.clone()]);
+    assert_eq!(hints.next().await, with_eve);
+    // Who deletes their account goes from the lists of others.
+    service.delete("me", &eve.token).await;
+    assert!(hints.next().await.contains(&ada.user));
 }

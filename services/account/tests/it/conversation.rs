@@ -10,7 +10,12 @@ use lifecycle::Lifecycle;
 use proto::conversation::block_internal_service_server::{
     BlockInternalService, BlockInternalServiceServer,
 };
-use proto::conversation::{SetBlockRequest, SetBlockResponse};
+use proto::conversation::person_internal_service_server::{
+    PersonInternalService, PersonInternalServiceServer,
+};
+use proto::conversation::{
+    RemovePersonRequest, RemovePersonResponse, SetBlockRequest, SetBlockResponse,
+};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -24,6 +29,8 @@ struct Told {
 #[derive(Default)]
 struct State {
     told: Vec<SetBlockRequest>,
+    /// Calls about each person.
+    removals: BTreeMap<String, u32>,
     away: bool,
 }
 
@@ -46,9 +53,14 @@ impl Conversation {
         })
         .unwrap();
         let told = Told::default();
+        let account = auth::internal_interceptor(identity, &["account"]);
         let routes = Routes::new(BlockInternalServiceServer::with_interceptor(
             told.clone(),
-            auth::internal_interceptor(identity, &["account"]),
+            account.clone(),
+        ))
+        .add_service(PersonInternalServiceServer::with_interceptor(
+            told.clone(),
+            account,
         ));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
@@ -70,6 +82,13 @@ impl Conversation {
         self.told.state.lock().unwrap().away = away;
     }
 
+    /// How often it was asked to take this person out of their conversations. The first answer is that
+    /// there are more.
+    pub fn removals(&self, user: &str) -> u32 {
+        let state = self.told.state.lock().unwrap();
+        state.removals.get(user).copied().unwrap_or_default()
+    }
+
     /// What was taken, in the order in which it came: blocker, blocked, version, state.
     pub fn told(&self) -> Vec<SetBlockRequest> {
         self.told.state.lock().unwrap().told.clone()
@@ -88,5 +107,26 @@ impl BlockInternalService for Told {
         }
         state.told.push(request.into_inner());
         Ok(Response::new(SetBlockResponse {}))
+    }
+}
+
+#[tonic::async_trait]
+impl PersonInternalService for Told {
+    async fn remove_person(
+        &self,
+        request: Request<RemovePersonRequest>,
+    ) -> Result<Response<RemovePersonResponse>, Status> {
+        let mut state = self.state.lock().unwrap();
+        if state.away {
+            return Err(Status::unavailable("away"));
+        }
+        let removals = state
+            .removals
+            .entry(request.into_inner().user_id)
+            .or_default();
+        *removals += 1;
+        Ok(Response::new(RemovePersonResponse {
+            more: *removals == 1,
+        }))
     }
 }

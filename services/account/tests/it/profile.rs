@@ -1,7 +1,7 @@
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::service::{PASSWORD, Service};
+use crate::service::{PASSWORD, Service, eventually};
 use crate::sessions::{every_gateway_was_told, session_of};
 
 #[tokio::test]
@@ -326,4 +326,35 @@ async fn people_take_their_data_along() {
         assert!(!export.body.to_string().contains(secret), "{}", export.body);
     }
     assert_eq!(service.events(&token).await[0], "data_exported");
+}
+
+#[tokio::test]
+async fn who_deletes_their_account_is_taken_out_of_their_conversations_sooner_or_later() {
+    let mut service = Service::start().await;
+    let (ada, ben) = (service.person("Ada").await, service.person("Ben").await);
+    service.conversation.be_away(true);
+    for person in [&ada, &ben] {
+        let deleted = service.delete("me", &person.token).await;
+        assert_eq!(deleted.status, StatusCode::NO_CONTENT, "{}", deleted.body);
+    }
+    // A restart forgets nothing.
+    service.restart().await;
+    assert_eq!(service.conversation.removals(&ada.user), 0);
+    service.conversation.be_away(false);
+    for person in [&ada, &ben] {
+        // Once more when the answer was that there is more.
+        eventually("the conversation service is told", || async {
+            service.conversation.removals(&person.user) == 2
+        })
+        .await;
+    }
+    let database = service.database().await;
+    eventually("nothing is left to tell", || async {
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM departures")
+            .fetch_one(&database)
+            .await
+            .unwrap();
+        left == 0
+    })
+    .await;
 }

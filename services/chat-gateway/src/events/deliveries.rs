@@ -254,6 +254,7 @@ fn deliver(app: &App, delivery: Delivery, parent: Option<&str>, round: &mut Roun
         Some(delivery::Event::Receipt(receipt)) => Frame::Receipt(receipt),
         Some(delivery::Event::Hidden(hidden)) => Frame::Hidden(hidden),
         Some(delivery::Event::SettingsChanged(changed)) => Frame::SettingsChanged(changed),
+        Some(delivery::Event::ContactsChanged(changed)) => Frame::ContactsChanged(changed),
         Some(delivery::Event::EndSession(ended)) => {
             if let Ok(session) = SessionId::from_slice(&ended.session_id) {
                 app.end_session(session);

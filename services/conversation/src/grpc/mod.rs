@@ -2,6 +2,7 @@
 
 mod blocks;
 mod co_members;
+mod departures;
 mod internal;
 mod people;
 
@@ -9,6 +10,7 @@ use proto::conversation::block_internal_service_server::BlockInternalServiceServ
 use proto::conversation::co_member_internal_service_server::CoMemberInternalServiceServer;
 use proto::conversation::conversation_internal_service_server::ConversationInternalServiceServer;
 use proto::conversation::conversation_service_server::ConversationServiceServer;
+use proto::conversation::person_internal_service_server::PersonInternalServiceServer;
 use tonic::service::{Routes, interceptor::InterceptedService};
 
 use crate::app::App;
@@ -16,7 +18,7 @@ use crate::app::App;
 /// Services that may call the internal port.
 const CALLERS: &[&str] = &["chat-gateway", "file-upload", "message"];
 
-/// Services that may say who blocks whom.
+/// Services that may say who blocks whom, and whose account was deleted.
 const DECIDERS: &[&str] = &["account"];
 
 /// The port for people and programs.
@@ -39,7 +41,11 @@ pub fn internal(app: App) -> Routes {
             known,
         ))
         .add_service(InterceptedService::new(
-            BlockInternalServiceServer::new(blocks::Blocks(app)),
+            BlockInternalServiceServer::new(blocks::Blocks(app.clone())),
+            deciders.clone(),
+        ))
+        .add_service(InterceptedService::new(
+            PersonInternalServiceServer::new(departures::Departures(app)),
             deciders,
         ))
 }

@@ -3,6 +3,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::blocks;
+use super::departures::holds_departed;
 use super::outbox::{self, Change};
 use super::rows::{
     ConversationRow, Membership, SettingsRow, Tx, has_other_owner, lock, membership, put_in,
@@ -44,6 +45,8 @@ pub struct View {
 pub enum OpenDirectError {
     #[error("one of the two blocks the other")]
     Blocked,
+    #[error("one of the two has no account any more")]
+    Departed,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
@@ -52,6 +55,8 @@ pub enum OpenDirectError {
 pub enum CreateGroupError {
     #[error("the name belongs to another group")]
     NameTaken,
+    #[error("one of the members has no account any more")]
+    Departed,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
@@ -115,7 +120,7 @@ impl Conversations {
     /// Opens the one conversation of a pair under `new_id`, or returns it as it stands.
     ///
     /// # Errors
-    /// [`OpenDirectError::Blocked`] where there is none and none may be.
+    /// [`OpenDirectError::Blocked`] and [`OpenDirectError::Departed`] where there is none and none may be.
     pub async fn open_direct(
         &self,
         pair: Pair,
@@ -146,6 +151,9 @@ impl Conversations {
             if blocks::is_between(&mut tx, pair).await? {
                 return Err(OpenDirectError::Blocked);
             }
+            if holds_departed(&mut tx, &both).await? {
+                return Err(OpenDirectError::Departed);
+            }
             insert_members(&mut tx, new_id, &both, Role::Member, now_unix_ms).await?;
             let standing = Standing {
                 conversation: new_id,
@@ -165,7 +173,7 @@ impl Conversations {
     /// Creates a group, or returns it if this same call made it before and its maker is still in it.
     ///
     /// # Errors
-    /// [`CreateGroupError::NameTaken`] by any other group.
+    /// [`CreateGroupError::NameTaken`] by any other group; [`CreateGroupError::Departed`].
     pub async fn create_group(
         &self,
         group: &NewGroup,
@@ -198,14 +206,16 @@ impl Conversations {
         .rows_affected()
             == 1;
         if inserted {
+            let everybody: Vec<UserId> = [&[owner], others.as_slice()].concat();
+            if holds_departed(&mut tx, &everybody).await? {
+                return Err(CreateGroupError::Departed);
+            }
             insert_members(&mut tx, new_id, &[owner], Role::Owner, now_unix_ms).await?;
             insert_members(&mut tx, new_id, &others, Role::Member, now_unix_ms).await?;
             let standing = Standing {
                 conversation: new_id,
                 version: Version::new(1),
             };
-            let mut everybody = vec![owner];
-            everybody.append(&mut others);
             let change = Change::Created {
                 members: &everybody,
                 owner: Some(owner),
@@ -255,6 +265,10 @@ impl Conversations {
             Membership::Former { .. } | Membership::Never => {
                 if row.member_count as u32 >= self.max_members {
                     return Err(JoinError::Full);
+                }
+                // Their access token is good for some minutes yet.
+                if holds_departed(&mut tx, &[user]).await? {
+                    return Err(JoinError::Unknown);
                 }
                 put_in(&mut tx, &mut row, user, user, now_unix_ms).await?;
             }
@@ -407,7 +421,7 @@ impl Conversations {
 }
 
 /// Takes a current member out of a locked group.
-async fn take_out(
+pub(super) async fn take_out(
     tx: &mut Tx<'_>,
     row: &mut ConversationRow,
     actor: UserId,

@@ -4,6 +4,7 @@ use ids::{ConversationId, UserId};
 use uuid::Uuid;
 
 use super::conversations::{Conversations, bury};
+use super::departures::holds_departed;
 use super::outbox::Change;
 use super::rows::{
     ConversationRow, Membership, Tx, has_other_owner, lock, membership, put_in, read_role, record,
@@ -30,6 +31,8 @@ pub enum ChangeError {
     NameTaken,
     #[error("the group has no room for them")]
     Full,
+    #[error("one of them has no account any more")]
+    Departed,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
@@ -38,7 +41,7 @@ impl Conversations {
     /// Puts people into a group, all or none; who is in it stays as they are.
     ///
     /// # Errors
-    /// [`ChangeError`]; [`ChangeError::Full`] at the limit.
+    /// [`ChangeError`]; [`ChangeError::Full`] at the limit, [`ChangeError::Departed`].
     pub async fn add_members(
         &self,
         id: ConversationId,
@@ -48,6 +51,9 @@ impl Conversations {
     ) -> Result<Standing, ChangeError> {
         let mut tx = self.pool.begin().await?;
         let mut row = open_group(&mut tx, id, actor, Action::AddMembers).await?;
+        if holds_departed(&mut tx, users).await? {
+            return Err(ChangeError::Departed);
+        }
         for user in users {
             if matches!(
                 membership(&mut tx, id, *user).await?,

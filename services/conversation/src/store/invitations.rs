@@ -2,6 +2,7 @@ use ids::{ConversationId, InvitationId, UserId};
 use uuid::Uuid;
 
 use super::conversations::Conversations;
+use super::departures::holds_departed;
 use super::groups::{ChangeError, open_group};
 use super::rows::{ConversationRow, Membership, lock, membership, put_in, select_conversation};
 use crate::domain::conversation::{Conversation, GroupCard, Standing};
@@ -239,6 +240,10 @@ impl Conversations {
         }
         if row.member_count as u32 >= self.max_members {
             return Err(AcceptError::Full);
+        }
+        // Their access token is good for some minutes yet.
+        if holds_departed(&mut tx, &[user]).await? {
+            return Err(AcceptError::Unknown);
         }
         put_in(&mut tx, &mut row, user, user, now_unix_ms).await?;
         tx.commit().await?;

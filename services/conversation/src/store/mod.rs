@@ -4,6 +4,7 @@ pub mod activity;
 pub mod blocks;
 pub mod co_members;
 pub mod conversations;
+pub mod departures;
 pub mod groups;
 pub mod invitations;
 pub mod outbox;

@@ -38,6 +38,8 @@ pub enum Change<'a> {
     },
     /// The group is gone.
     Deleted,
+    /// One of a one-to-one has gone for good.
+    AccountDeleted(UserId),
     /// By whom, in a one-to-one.
     BlockChanged(UserId, BlockState),
 }
@@ -127,6 +129,9 @@ fn encode(version: Version, actor: UserId, change: Change<'_>) -> Vec<u8> {
             .into(),
         }),
         Change::Deleted => wire::Change::Deleted(wire::Deleted {}),
+        Change::AccountDeleted(user) => wire::Change::AccountDeleted(wire::AccountDeleted {
+            user: user.to_vec(),
+        }),
     };
     LogRecord {
         // Nobody waits for it on a deliveries partition: the call asks for the version instead.

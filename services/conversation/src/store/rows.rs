@@ -216,7 +216,7 @@ pub(super) async fn record(
 ) -> Result<(), sqlx::Error> {
     let joined = match change {
         Change::Joined(..) => 1,
-        Change::Left(_) => -1,
+        Change::Left(_) | Change::AccountDeleted(_) => -1,
         Change::Deleted => -row.member_count,
         Change::Created { .. }
         | Change::Renamed(_)

@@ -8,6 +8,8 @@ mod blocks;
 #[cfg(test)]
 mod co_members;
 #[cfg(test)]
+mod departures;
+#[cfg(test)]
 mod direct;
 #[cfg(test)]
 mod faults;

@@ -301,6 +301,9 @@ impl Log {
                 membership_change::Change::Left(left) => {
                     assert!(members.remove(&UserId::from_slice(&left.user).unwrap()));
                 }
+                membership_change::Change::AccountDeleted(deleted) => {
+                    assert!(members.remove(&UserId::from_slice(&deleted.user).unwrap()));
+                }
                 membership_change::Change::Deleted(_) => members.clear(),
                 membership_change::Change::Renamed(_)
                 | membership_change::Change::RoleChanged(_)

@@ -44,6 +44,7 @@ pub enum RefusalCode {
     InFuture,
     ReplyToInvalid,
     NotAllowed,
+    ConversationClosed,
     TargetUnknown,
     TargetDeleted,
     NotTheAuthor,
@@ -62,6 +63,7 @@ impl RefusalCode {
             Self::InFuture => "client_message_id_in_future",
             Self::ReplyToInvalid => "reply_to_invalid",
             Self::NotAllowed => "not_allowed",
+            Self::ConversationClosed => "conversation_closed",
             Self::TargetUnknown => "target_unknown",
             Self::TargetDeleted => "target_deleted",
             Self::NotTheAuthor => "not_the_author",
@@ -82,6 +84,9 @@ impl RefusalCode {
             Self::InFuture => "The time in this client_message_id lies in the future.",
             Self::ReplyToInvalid => "reply_to_number names no entry of this conversation.",
             Self::NotAllowed => "You can't write here.",
+            Self::ConversationClosed => {
+                "The other one's account was deleted: nobody writes here any more."
+            }
             Self::TargetUnknown => "There is no such message for you in this conversation.",
             Self::TargetDeleted => "This message was deleted.",
             Self::NotTheAuthor => "Only who wrote a message can change it so.",
@@ -100,6 +105,7 @@ impl RefusalCode {
             Self::InFuture,
             Self::ReplyToInvalid,
             Self::NotAllowed,
+            Self::ConversationClosed,
             Self::TargetUnknown,
             Self::TargetDeleted,
             Self::NotTheAuthor,
@@ -244,6 +250,8 @@ pub struct Conversation {
     pub members: BTreeMap<UserId, Member>,
     /// Who blocks the other one of a one-to-one.
     blockers: BTreeSet<UserId>,
+    /// One of a one-to-one has gone for good.
+    is_closed: bool,
     /// Readers that were asked for.
     readers: HashMap<UserId, Reader>,
     /// Messages from before memory that were asked for, as of this state; `None`: no message.
@@ -296,6 +304,7 @@ impl Conversation {
             deletions_total: 0,
             members: BTreeMap::new(),
             blockers: BTreeSet::new(),
+            is_closed: false,
             readers: HashMap::new(),
             targets: HashMap::new(),
             new_deletions: BTreeSet::new(),
@@ -338,6 +347,10 @@ impl Conversation {
             }
             MemberEvent::Left => {
                 self.members.remove(&row.user);
+            }
+            MemberEvent::AccountDeleted => {
+                self.members.remove(&row.user);
+                self.is_closed = true;
             }
             MemberEvent::RoleChanged(role) => {
                 if let Some(member) = self.members.get_mut(&row.user) {
@@ -549,6 +562,9 @@ impl Conversation {
                 ..
             }
         );
+        if self.is_closed && !is_deletion {
+            return Some(RefusalCode::ConversationClosed);
+        }
         if !self.blockers.is_empty() && !is_deletion {
             return Some(RefusalCode::NotAllowed);
         }
@@ -726,6 +742,7 @@ impl Conversation {
                 vec![row(*user, MemberEvent::Joined(*role))],
             ),
             MembershipEvent::Left(user)
+            | MembershipEvent::AccountDeleted(user)
             | MembershipEvent::RoleChanged(user, _)
             | MembershipEvent::HistoryOpened { user, .. }
                 if !self.members.contains_key(user) =>
@@ -737,6 +754,12 @@ impl Conversation {
                     user_id: user.to_string(),
                 }),
                 vec![row(*user, MemberEvent::Left)],
+            ),
+            MembershipEvent::AccountDeleted(user) => (
+                entry::Change::Left(Left {
+                    user_id: user.to_string(),
+                }),
+                vec![row(*user, MemberEvent::AccountDeleted)],
             ),
             MembershipEvent::RoleChanged(user, role) => (
                 entry::Change::RoleChanged(RoleChanged {

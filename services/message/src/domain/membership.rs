@@ -72,6 +72,8 @@ pub enum MembershipEvent {
     },
     /// Everybody leaves: the group is gone.
     Deleted,
+    /// One of a one-to-one has gone for good.
+    AccountDeleted(UserId),
 }
 
 impl Membership {
@@ -124,6 +126,9 @@ impl Membership {
                 version: changed.settings_version,
             },
             Change::Deleted(_) => MembershipEvent::Deleted,
+            Change::AccountDeleted(deleted) => {
+                MembershipEvent::AccountDeleted(UserId::from_slice(&deleted.user)?)
+            }
         };
         Ok(Some(Self {
             version: record.version,
@@ -149,6 +154,8 @@ pub struct MemberRow {
 pub enum MemberEvent {
     Joined(Role),
     Left,
+    /// Left a one-to-one for good: nobody writes there any more.
+    AccountDeleted,
     RoleChanged(Role),
     /// May see what came before, from this number on.
     HistoryOpened(u64),

@@ -27,7 +27,7 @@ impl Visibility {
                     joined = row.number;
                     stretches.push((row.number, None));
                 }
-                MemberEvent::Left => {
+                MemberEvent::Left | MemberEvent::AccountDeleted => {
                     if let Some(last) = stretches.last_mut() {
                         last.1 = Some(row.number);
                     }

@@ -55,7 +55,7 @@ pub enum MessageChange {
         (status = 404, body = ProblemBody, content_type = "application/problem+json",
          description = "conversation_unknown, target_unknown"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
-         description = "client_message_id_conflict, target_deleted"),
+         description = "client_message_id_conflict, conversation_closed, target_deleted"),
         (status = 503, body = ProblemBody, content_type = "application/problem+json"),
         (status = 504, body = ProblemBody, content_type = "application/problem+json",
          description = "outcome_unknown"),

@@ -173,6 +173,7 @@ pub fn member_item(conversation: ConversationId, row: &MemberRow) -> Item {
     let (event, more) = match row.event {
         MemberEvent::Joined(role) => ("joined", Some(("role", s(role.as_str())))),
         MemberEvent::Left => ("left", None),
+        MemberEvent::AccountDeleted => ("account_deleted", None),
         MemberEvent::RoleChanged(role) => ("role", Some(("role", s(role.as_str())))),
         MemberEvent::HistoryOpened(from) => ("history", Some(("from", n(from)))),
         MemberEvent::Blocked => ("blocked", None),
@@ -206,6 +207,7 @@ pub fn member_of(item: &Item) -> Result<MemberRow, StoreError> {
         event: match text(item, "event")? {
             "joined" => MemberEvent::Joined(role()?),
             "left" => MemberEvent::Left,
+            "account_deleted" => MemberEvent::AccountDeleted,
             "role" => MemberEvent::RoleChanged(role()?),
             "history" => MemberEvent::HistoryOpened(number(item, "from")?),
             "blocked" => MemberEvent::Blocked,

@@ -449,6 +449,46 @@ async fn while_one_blocks_the_other_neither_writes() {
 }
 
 #[tokio::test]
+async fn where_one_has_no_account_any_more_the_other_reads_and_writes_no_more() {
+    let store = store().await;
+    let mut log = TestLog::new();
+    let (ada, ben) = (log.user(), log.user());
+    log.create(&[ada, ben]);
+    log.send(ada, "two");
+    log.send(ben, "three");
+    log.delete_account(ben);
+    log.delete_account(ben); // told twice
+    let from = log.records.len() - 2;
+    log.send(ada, "no");
+    log.send(ben, "no");
+    log.edit(ada, 2, "no");
+    log.react(ada, 3, "👍");
+    log.delete(ada, 2); // one may still take back what one wrote
+    let decided = last_of(&store, &log, from).await;
+    assert_eq!(
+        codes(&decided),
+        [
+            "conversation_closed",
+            "not_a_member",
+            "conversation_closed",
+            "conversation_closed"
+        ]
+    );
+    let entries = told(&decided);
+    let numbers: Vec<u64> = entries.iter().map(|entry| entry.number).collect();
+    assert_eq!(numbers, [4, 5]);
+    match &entries[0].change {
+        Some(entry::Change::Left(left)) => assert_eq!(left.user_id, ben.to_string()),
+        other => panic!("not told that he left: {other:?}"),
+    }
+    // An owner that begins with what is stored decides the same.
+    let from = log.records.len();
+    log.send(ada, "no");
+    let decided = last_of(&store, &log, from).await;
+    assert_eq!(codes(&decided), ["conversation_closed"]);
+}
+
+#[tokio::test]
 async fn a_list_shows_the_last_message_and_no_change_of_one() {
     let store = store().await;
     let mut log = TestLog::new();

@@ -498,6 +498,7 @@ fn log_of(script: &[(u8, usize, u64)]) -> TestLog {
             12 => log.rename(user, "name"),
             13 => log.give_role(user, Role::Admin),
             14 => log.open_history(user, *how),
+            15 if *how > 37 => log.delete_account(user),
             15 if *how < 20 => log.block(user, Block::Set),
             15 | 16 => log.block(user, Block::Lifted),
             _ => sent.push((user, log.send(user, "text"))),

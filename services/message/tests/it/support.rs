@@ -222,6 +222,16 @@ impl TestLog {
         );
     }
 
+    /// The account of one of a one-to-one is deleted.
+    pub fn delete_account(&mut self, user: UserId) {
+        self.membership(
+            user,
+            membership_change::Change::AccountDeleted(membership_change::AccountDeleted {
+                user: user.to_vec(),
+            }),
+        );
+    }
+
     fn membership(&mut self, actor: UserId, change: membership_change::Change) {
         self.version += 1;
         self.push(log_record::Change::Membership(MembershipChange {
