@@ -22,7 +22,7 @@ def published():
     names = set()
     for folder in ("services", "crates"):
         for source in (chart.ROOT / folder).glob("*/src/**/*.rs"):
-            names |= set(re.findall(r'"((?:account|conversation|message|gateway|file_upload|http|rpc|process|kafka|postgres|parlance)_[a-z0-9_]+)"', source.read_text()))
+            names |= set(re.findall(r'"((?:account|conversation|message|gateway|file_upload|http|rpc|process|kafka|postgres|redis|parlance)_[a-z0-9_]+)"', source.read_text()))
     return names
 
 

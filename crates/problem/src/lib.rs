@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use opentelemetry::trace::TraceContextExt as _;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,12 @@ pub type Result<T> = std::result::Result<T, Problem>;
 pub const CODE_METADATA: &str = "x-parlance-code";
 /// Metadata key of a gRPC status that carries [`Problem::retry_after`], in milliseconds.
 pub const RETRY_AFTER_METADATA: &str = "retry-after-ms";
+
+/// Header field that says how much is left of a limit, and for how long
+/// (draft-ietf-httpapi-ratelimit-headers).
+pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// Header field that says what a limit allows.
+pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// What sort of refusal it is; two matches below turn it into HTTP and gRPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +151,17 @@ pub struct Problem {
     pub fields: Vec<FieldProblem>,
     /// When it makes sense to try again.
     pub retry_after: Option<Duration>,
+    /// The limit that was reached.
+    pub quota: Option<Box<Quota>>,
+}
+
+/// A limit that was reached, as the `RateLimit` header fields say it (draft-ietf-httpapi-ratelimit-headers).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Letters, digits, `-` and `:`.
+    pub name: &'static str,
+    pub tries: u32,
+    pub window: Duration,
 }
 
 impl Problem {
@@ -159,6 +176,7 @@ impl Problem {
             detail: detail.into(),
             fields: Vec::new(),
             retry_after: None,
+            quota: None,
         }
     }
 
@@ -182,6 +200,13 @@ impl Problem {
     #[must_use]
     pub const fn with_retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
+        self
+    }
+
+    /// Names the limit that was reached.
+    #[must_use]
+    pub fn with_quota(mut self, quota: Quota) -> Self {
+        self.quota = Some(Box::new(quota));
         self
     }
 
@@ -310,6 +335,25 @@ impl IntoResponse for Problem {
             // Retry-After counts whole seconds (RFC 9110, section 10.2.3).
             let seconds = after.as_millis().div_ceil(1_000).max(1) as u64;
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            if let Some(quota) = self.quota {
+                let fields = [
+                    (
+                        RATE_LIMIT_POLICY,
+                        format!(
+                            "\"{}\";q={};w={}",
+                            quota.name,
+                            quota.tries,
+                            quota.window.as_secs()
+                        ),
+                    ),
+                    (RATE_LIMIT, format!("\"{}\";r=0;t={seconds}", quota.name)),
+                ];
+                for (name, value) in fields {
+                    if let Ok(value) = HeaderValue::from_str(&value) {
+                        headers.insert(name, value);
+                    }
+                }
+            }
         }
         if self.kind == Kind::Unauthenticated {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -392,6 +436,25 @@ mod tests {
         };
         assert_eq!(told("identity_invalid"), Kind::Internal);
         assert_eq!(told("token_expired"), Kind::Unauthenticated);
+    }
+
+    #[test]
+    fn a_limit_that_was_reached_is_named() {
+        let response = Problem::new(Kind::RateLimited, "rate_limited", "Slow down.")
+            .with_retry_after(Duration::from_millis(1_200))
+            .with_quota(Quota {
+                name: "conversation:changes",
+                tries: 60,
+                window: Duration::from_secs(30),
+            })
+            .into_response();
+        let header = |name: HeaderName| response.headers()[name].to_str().unwrap();
+        assert_eq!(header(header::RETRY_AFTER), "2");
+        assert_eq!(header(RATE_LIMIT), r#""conversation:changes";r=0;t=2"#);
+        assert_eq!(
+            header(RATE_LIMIT_POLICY),
+            r#""conversation:changes";q=60;w=30"#
+        );
     }
 
     #[test]

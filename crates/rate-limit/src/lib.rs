@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clock::Clock;
 use moka::ops::compute::Op;
-use problem::{Kind, Problem};
+use problem::{Kind, Problem, Quota};
 use serde::Deserialize;
 
 pub use redis_handle::{InvalidUrl, Redis, RedisSettings};
@@ -81,7 +81,38 @@ impl Limit {
                 "Too much at once. Wait a moment, then try again.",
             )
             .with_retry_after(wait)
+            .with_quota(Quota {
+                name: self.name,
+                tries: self.tries,
+                window: self.window,
+            })
         })
+    }
+
+    /// What was taken doesn't count.
+    pub async fn give_back(&self, key: impl Display, cost: u32) {
+        let key = key.to_string();
+        let cost = cost.min(self.tries);
+        self.give_back_here(&key, cost);
+        let _: Option<()> = self
+            .redis
+            .ask(async |connection| {
+                redis::Script::new(
+                    // Never below zero, and never a counter that does not expire.
+                    "if tonumber(redis.call('GET', KEYS[1]) or '0') >= tonumber(ARGV[1]) then
+                         redis.call('DECRBY', KEYS[1], ARGV[1])
+                     end",
+                )
+                .key(self.redis_key(&key))
+                .arg(cost)
+                .invoke_async(connection)
+                .await
+            })
+            .await;
+    }
+
+    fn redis_key(&self, key: &str) -> String {
+        format!("limit:{}:{key}", self.name)
     }
 
     /// Microseconds that `cost` tries take up.
@@ -125,7 +156,7 @@ impl Limit {
                      if n > tonumber(ARGV[2]) then redis.call('DECRBY', KEYS[1], ARGV[3]) end
                      return {n, redis.call('PTTL', KEYS[1])}",
                 )
-                .key(format!("limit:{}:{key}", self.name))
+                .key(self.redis_key(key))
                 .arg(self.window.as_millis() as u64)
                 .arg(self.tries)
                 .arg(cost)
@@ -176,6 +207,16 @@ mod tests {
         clock.advance(Duration::from_secs(12));
         limit.take("ada", 1).await.unwrap();
         limit.take("ada", 1).await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_does_not_count() {
+        let clock = Clock::manual(1_800_000_000_000);
+        let limit = limit(&clock);
+        for _ in 0..50 {
+            limit.take("ada", 2).await.unwrap();
+            limit.give_back("ada", 2).await;
+        }
     }
 
     #[tokio::test]

@@ -57,13 +57,21 @@ impl Redis {
         ask: impl AsyncFnOnce(&mut ConnectionManager) -> RedisResult<T>,
     ) -> Option<T> {
         if self.clock.unix_ms() < self.left_alone_until.load(Ordering::Relaxed) {
-            metrics::counter!("rate_limit_redis_errors_total").increment(1);
+            failed();
             return None;
         }
+        self.insist(ask).await
+    }
+
+    /// Asks though it may have failed a moment ago.
+    pub async fn insist<T: FromRedisValue>(
+        &self,
+        ask: impl AsyncFnOnce(&mut ConnectionManager) -> RedisResult<T>,
+    ) -> Option<T> {
         match ask(&mut self.connection.clone()).await {
             Ok(answer) => Some(answer),
             Err(error) => {
-                metrics::counter!("rate_limit_redis_errors_total").increment(1);
+                failed();
                 tracing::debug!(error = %error, "Redis failed; going on without");
                 self.left_alone_until
                     .store(self.clock.unix_ms() + LEFT_ALONE_MS, Ordering::Relaxed);
@@ -71,4 +79,9 @@ impl Redis {
             }
         }
     }
+}
+
+/// A call that was done without Redis.
+fn failed() {
+    metrics::counter!("redis_errors_total").increment(1);
 }

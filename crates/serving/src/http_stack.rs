@@ -82,7 +82,12 @@ pub fn http(router: Router, settings: &HttpSettings) -> Router {
                     HeaderName::from_static("traceparent"),
                     HeaderName::from_static("x-parlance-session"),
                 ])
-                .expose_headers([REQUEST_ID, header::RETRY_AFTER])
+                .expose_headers([
+                    REQUEST_ID,
+                    header::RETRY_AFTER,
+                    problem::RATE_LIMIT,
+                    problem::RATE_LIMIT_POLICY,
+                ])
                 .allow_credentials(true)
                 .max_age(Duration::from_secs(600)),
         );

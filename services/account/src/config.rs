@@ -25,7 +25,7 @@ pub struct Config {
     pub mail: Mail,
     pub oidc: Oidc,
     pub database: Database,
-    pub redis: Redis,
+    pub redis: rate_limit::RedisSettings,
     pub kafka: kafka::KafkaSettings,
     pub shutdown: Shutdown,
 }
@@ -139,12 +139,6 @@ pub struct Peers {
 pub struct Database {
     pub url: settings::Secret,
     pub max_connections: u32,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Redis {
-    pub url: settings::Secret,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use ids::SessionId;
-
-use super::Redis;
+use rate_limit::Redis;
 
 /// How long Redis may say that a session goes on without Postgres being asked. An end is written
 /// there at once; this is for the end that Redis missed because it was away.

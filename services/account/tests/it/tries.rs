@@ -77,6 +77,12 @@ async fn after_five_wrong_tries_one_must_wait() {
         .parse()
         .unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
+    let name = r#""account-address""#;
+    assert_eq!(limited.headers["ratelimit"], format!("{name};r=0;t={wait}"));
+    assert_eq!(
+        limited.headers["ratelimit-policy"],
+        format!("{name};q=5;w=60")
+    );
     let body = json!({"email": email, "password": PASSWORD});
     let spoofed = service
         .send(
