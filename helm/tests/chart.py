@@ -48,6 +48,8 @@ CASES = {
     "preview": ["--values", str(CHART / "values-preview.yaml")],
     "everything": EVERYTHING,
     "own-secrets": [*OWN_SECRETS, *MAIL],
+    "no-web": [*EXTERNAL, "--set", "web.enabled=false", "--set", "test.server=https://chat.test",
+               "--set", "ingress.enabled=true", "--set", "ingress.host=chat.test"],
     "volumes": ["--values", str(CHART / "values-minikube.yaml"), "--set", "devServers.persistence.enabled=true",
                 "--set", "ingress.enabled=true", "--set", "ingress.host=chat.test", "--set", "ingress.filesHost=files.test"],
 }

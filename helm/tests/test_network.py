@@ -99,7 +99,8 @@ def expected(ingress, *, forward, dev, grpc=False):
         want.add(("prometheus", service, port_of(service, "ops")))
         if grpc:
             want.add((ingress, service, port_of(service, "grpc")))
-        if forward:
+        # The short addresses of groups.
+        if forward or service == "conversation":
             want.add(("web", service, http))
         if service != "account":
             want.add((service, "account", port_of("account", "http")))

@@ -231,6 +231,20 @@ def test_the_routes_are_those_of_the_reverse_proxy():
     assert by_mesh == routed
 
 
+def test_the_web_server_hands_on_the_short_addresses_of_groups():
+    # `/` leads to it, so that `/group/{name}/connect` is a page and `/group/{name}` the service's.
+    data = chart.one(chart.case("eks"), "ConfigMap", "parlance-web")["data"]
+    port = chart.defaults("conversation")["listen"]["http"].rpartition(":")[2]
+    assert {name: value for name, value in data.items() if "UPSTREAMS" in name} == {
+        "WEB__UPSTREAMS__CONVERSATION": f"parlance-conversation:{port}"}
+    # Without it there are no pages here.
+    paths = {path["path"]: path["backend"]["service"]["name"]
+             for ingress in chart.of_kind(chart.case("no-web"), "Ingress")
+             for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]}
+    assert paths["/group"] == "parlance-conversation"
+    assert "/" not in paths
+
+
 def test_public_grpc_goes_to_the_services_that_the_protos_declare():
     found = chart.case("everything")
     rule = chart.one(found, "Ingress", "parlance-grpc")["spec"]["rules"][0]

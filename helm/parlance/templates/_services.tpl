@@ -17,7 +17,8 @@ conversation:
   ports: {http: 7120, grpc: 7121, internal: 7122, ops: 7123}
   calls: [account, message]
   stores: [postgres, redis, kafka]
-  routes: [/api/conversations, /chat/users]
+  # The web server hands on /group/…: only it knows which of them is a page.
+  routes: [/api/conversations, /chat/users{{ if not .Values.web.enabled }}, /group{{ end }}]
   grpcServices: [parlance.conversation.v1.ConversationService]
 message:
   values: message
