@@ -46,6 +46,18 @@ describe('an engine', () => {
     );
   });
 
+  it('hears that contacts have changed', async () => {
+    const server = new SimulatedServer(seededRandom(1));
+    const [ada, ben] = [person('ada'), person('ben')];
+    server.create('tea', [ada, ben]);
+    const [adas, bens] = [device(server, ada), device(server, ben)];
+    await settled(adas);
+    await settled(bens);
+    server.changeContacts(ben);
+    await until(async () => bens.hints.contactsVersion === 1);
+    expect(adas.hints.contactsVersion).toBe(0);
+  });
+
   it('keeps an outbox over a reload and sends it once, in order', async () => {
     const server = new SimulatedServer(seededRandom(2));
     const ada = person('ada');

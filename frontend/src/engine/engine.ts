@@ -362,7 +362,7 @@ export class Engine {
       inBackground(this.#deliveries.heartbeat());
     } else if ('resync' in frame) {
       this.#sync.resync();
-    } else if ('typing' in frame || 'presence' in frame) {
+    } else if ('typing' in frame || 'presence' in frame || 'contacts_changed' in frame) {
       this.hints.take(frame);
       this.#tellTabs({ hint: frame });
     } else if ('error' in frame) {

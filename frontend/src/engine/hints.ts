@@ -1,5 +1,5 @@
 /**
- * Who types and who is there: hints that live as long as the socket. Nothing of it is stored. The tab
+ * Who types, who is there, that contacts have changed: hints that live as long as the socket. Nothing of it is stored. The tab
  * that leads hears it and tells the others.
  */
 import type { MemberTyping, Presence, TypingState } from './wire';
@@ -9,7 +9,11 @@ const WATCHED_AT_MOST = 100;
 /** Somebody who goes on typing says so again. */
 const SAY_AGAIN_AFTER_MS = 3_000;
 
-export type Hint = { typing: MemberTyping } | { presence: Presence } | { gone: true };
+export type Hint =
+  | { typing: MemberTyping }
+  | { presence: Presence }
+  | { contacts_changed: object }
+  | { gone: true };
 
 export interface HintEvents {
   typing(conversationId: string, state: TypingState): void;
@@ -21,6 +25,7 @@ export class Hints {
   #presence = new Map<string, Presence>();
   #listeners = new Set<() => void>();
   #version = 0;
+  #contactsVersion = 0;
   #saidTyping = { conversationId: '', atMs: 0 };
   /** How many screens of this tab want to know of somebody. */
   #wanted = new Map<string, number>();
@@ -30,6 +35,11 @@ export class Hints {
   /** Changes whenever anything here does. */
   get version(): number {
     return this.#version;
+  }
+
+  /** Changes whenever the person's contacts do. */
+  get contactsVersion(): number {
+    return this.#contactsVersion;
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -82,6 +92,7 @@ export class Hints {
   take(hint: Hint): void {
     if ('typing' in hint) this.#takeTyping(hint.typing);
     else if ('presence' in hint) this.#presence.set(hint.presence.user_id, hint.presence);
+    else if ('contacts_changed' in hint) this.#contactsVersion += 1;
     else this.#forget();
     this.#changed();
   }

@@ -148,6 +148,7 @@ export type ServerFrame =
   | { settings_changed: { conversation_id: string; version: number } }
   | { typing: MemberTyping }
   | { presence: Presence }
+  | { contacts_changed: object }
   | { heartbeat: Heartbeat }
   | { error: FrameError }
   | { resync: { reason: string } }

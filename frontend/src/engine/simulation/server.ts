@@ -226,6 +226,10 @@ export class SimulatedServer {
     this.#deliver([userId], { settings_changed: { conversation_id, version } });
   }
 
+  changeContacts(userId: string): void {
+    this.#deliver([userId], { contacts_changed: {} });
+  }
+
   #readerMoved(conversation_id: string, user_id: string): void {
     const log = this.log(conversation_id);
     const reader = this.reader(conversation_id, user_id);

@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { useEffect, useState, useSyncExternalStore } from 'react';
+import { inBackground } from '@/engine/background';
 import { read } from '@/shared/api/conversations';
 import type { components } from '@/shared/api/generated/account';
 import { done, sentence } from '@/shared/api/problem';
@@ -57,7 +58,13 @@ export default function ContactsPage() {
 }
 
 function useContacts() {
-  const { api } = useSignedIn();
+  const { api, engine } = useSignedIn();
+  const queries = useQueryClient();
+  const { hints } = engine;
+  const version = useSyncExternalStore(hints.subscribe, () => hints.contactsVersion);
+  useEffect(() => {
+    if (version > 0) inBackground(queries.invalidateQueries({ queryKey: ['contacts'] }));
+  }, [queries, version]);
   return useQuery({
     queryKey: ['contacts'],
     queryFn: async () => {
