@@ -65,14 +65,18 @@ impl Surface {
                 let Ok(method) = method.to_uppercase().parse::<Method>() else {
                     continue;
                 };
-                let security = operation["security"].as_array();
+                // An operation without its own has that of the document.
+                let own = operation["security"].as_array();
+                let security = own.or_else(|| document["security"].as_array());
                 let without = security.is_some_and(|all| all.contains(&json!({})));
+                let only_without = security.is_some_and(|all| *all == [json!({})]);
                 operations.push(Operation {
                     method,
                     path: path.clone(),
                     parameters: parameters.clone(),
                     access: match (security, without) {
                         (None, _) => Access::Anybody,
+                        (Some(_), true) if only_without => Access::Anybody,
                         (Some(_), true) => Access::MaybeToken,
                         (Some(_), false) => Access::Token,
                     },

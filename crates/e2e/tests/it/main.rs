@@ -25,6 +25,8 @@ mod rolling;
 #[cfg(test)]
 mod steady_chat;
 #[cfg(test)]
+mod strangers;
+#[cfg(test)]
 mod throttling;
 #[cfg(test)]
 mod traces;

@@ -1,3 +1,5 @@
+use std::iter;
+
 use ids::{ConversationId, UserId};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -206,7 +208,7 @@ impl Conversations {
         .rows_affected()
             == 1;
         if inserted {
-            let everybody: Vec<UserId> = [&[owner], others.as_slice()].concat();
+            let everybody: Vec<UserId> = iter::once(owner).chain(others.iter().copied()).collect();
             if holds_departed(&mut tx, &everybody).await? {
                 return Err(CreateGroupError::Departed);
             }
