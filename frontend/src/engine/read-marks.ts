@@ -29,7 +29,7 @@ export class ReadMarks {
   async pump(): Promise<void> {
     if (!this.link.isOpen()) return;
     for (const { conversation_id, number } of await this.database.marks.toArray()) {
-      if ((this.#sent.get(conversation_id) ?? -1) >= number) continue;
+      if ((this.#sent.get(conversation_id) ?? 0) >= number) continue;
       if (this.link.send({ mark_read: { conversation_id, number } })) {
         this.#sent.set(conversation_id, number);
       }

@@ -187,7 +187,7 @@ export class SimulatedServer {
     const log = this.log(conversationId);
     const head = log.entries.at(-1)?.number ?? 0;
     const reader = this.reader(conversationId, userId);
-    reader.isMarkedUnread &&= number < reader.read;
+    reader.isMarkedUnread &&= number === 0 || number < reader.read;
     reader.read = Math.max(reader.read, Math.min(number, head));
     reader.delivered = Math.max(reader.delivered, reader.read);
     this.#readerMoved(conversationId, userId);
