@@ -874,7 +874,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description client_message_id_conflict, target_deleted */
+            /** @description client_message_id_conflict, conversation_closed, target_deleted */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1246,7 +1246,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description not_a_member */
+            /** @description not_a_member, not_allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1264,7 +1264,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description client_message_id_conflict */
+            /** @description client_message_id_conflict, conversation_closed */
             409: {
                 headers: {
                     [name: string]: unknown;
