@@ -141,7 +141,7 @@ pub async fn verify_suite(
         gateways: 2,
         message_pods: 2,
         links: Links::Relayed,
-        dynamodb: DynamoDb::Emulator,
+        dynamodb: DynamoDb::Throttled,
         ..suite
     }))
     .await?;
