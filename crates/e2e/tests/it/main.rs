@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod networks;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod people;

@@ -7,13 +7,13 @@ use test_support::eventually;
 
 use crate::people::{Stage, next, stage, text};
 
-async fn metrics(service: &Service) -> String {
+pub async fn metrics(service: &Service) -> String {
     let url = format!("{}/metrics", service.ops_url());
     reqwest::get(url).await.unwrap().text().await.unwrap()
 }
 
 /// The sum of the series of a metric whose labels hold all of `labels`; none if there is no such.
-fn value(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
+pub fn value(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
     let of_the_name = metrics
         .lines()
         .filter(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)))
