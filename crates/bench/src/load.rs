@@ -394,6 +394,8 @@ impl Board {
             | Update::Receipt { .. }
             | Update::Hidden { .. }
             | Update::SettingsChanged { .. }
+            | Update::Typing { .. }
+            | Update::Presence { .. }
             | Update::Complaint { .. } => {}
         }
     }

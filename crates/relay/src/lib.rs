@@ -160,12 +160,7 @@ fn end<const N: usize>(mode: Mode, sockets: [&TcpStream; N]) {
 }
 
 /// Ends when both directions have, or one with an error, or when the mode says so.
-async fn pass(
-    mut near: TcpStream,
-    target: &str,
-    mode: watch::Receiver<Mode>,
-    counters: &Counters,
-) {
+async fn pass(mut near: TcpStream, target: &str, mode: watch::Receiver<Mode>, counters: &Counters) {
     let mut ending = mode.clone();
     let mut ended = async || {
         let mode = ending.wait_for(|mode| mode.ends_connections()).await;
@@ -250,7 +245,10 @@ async fn pass_on(
             Mode::Throttle { bytes_per_second } => {
                 // Ten times a second, so that what passes is spread.
                 let most = (bytes_per_second / 10).max(1);
-                (most, Duration::from_secs(1) * most / bytes_per_second.max(1))
+                (
+                    most,
+                    Duration::from_secs(1) * most / bytes_per_second.max(1),
+                )
             }
             Mode::Slice { bytes } => (bytes.max(1), Duration::ZERO),
             _ => (u32::MAX, Duration::ZERO),

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use client::engine::Config;
-use client::{
-    Client, ConnectionState, Draft, Error, Position, Session, SessionOptions, Update,
-};
+use client::{Client, ConnectionState, Draft, Error, Position, Session, SessionOptions, Update};
 use hdrhistogram::Histogram;
 use ids::ConversationId;
 use serde::Serialize;

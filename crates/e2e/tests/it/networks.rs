@@ -41,7 +41,10 @@ async fn a_gateway_that_is_cut_off_from_kafka_says_so_and_nothing_is_lost() {
             let before = link.relay.done();
             link.relay.set(mode);
             let unready = until_ready(gateway, false, UNREADY_WITHIN).await;
-            assert!(other.ready().await.is_ok(), "the other one is not concerned");
+            assert!(
+                other.ready().await.is_ok(),
+                "the other one is not concerned"
+            );
             let done = link.relay.done();
             assert!(
                 done.cut + done.held > before.cut + before.held,
