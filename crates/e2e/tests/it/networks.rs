@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use client::{ConnectionState, Draft, Session, SessionOptions, Update};
+use client::{ConnectionState, Draft, Format, Session, SessionOptions, Update};
+use events::DELIVERIES_TOPIC;
 use local_stack::suite::{Links, Service};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use relay::{Mode, Relay};
 use tokio::time::{Instant, sleep};
 
@@ -61,6 +65,53 @@ async fn a_gateway_that_is_cut_off_from_kafka_says_so_and_nothing_is_lost() {
         outcome.acknowledged, outcome.longest
     );
     assert!(outcome.acknowledged >= 2_900);
+}
+
+#[tokio::test]
+async fn a_gateway_whose_deliveries_are_gone_goes_on_from_their_end() {
+    let stage = Stage::set_with(|options| options.links = Links::Relayed).await;
+    let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
+    let gateway = &stage.suite.gateways[1];
+    let (_session, mut updates) = stage.session_on(1, Format::Json, &ben).await;
+    let link = (stage.suite.links.iter())
+        .find(|link| link.from == gateway.name() && link.to == "kafka")
+        .unwrap();
+    link.relay.set(Mode::Cut);
+    until_ready(gateway, false, UNREADY_WITHIN).await;
+    for number in 0..3 {
+        let draft = Draft::text(format!("missed {number}"));
+        ada.send_message(conversation, ada.new_client_message_id(), &draft)
+            .await
+            .unwrap();
+    }
+    // As after an hour.
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", stage.suite.kafka.brokers())
+        .create()
+        .unwrap();
+    let mut all = TopicPartitionList::new();
+    all.add_partition_offset(DELIVERIES_TOPIC, 1, Offset::End)
+        .unwrap();
+    let deleted = admin.delete_records(&all, &AdminOptions::new()).await.unwrap();
+    assert!(
+        matches!(deleted.elements()[0].offset(), Offset::Offset(1..)),
+        "something was told, and is gone"
+    );
+    link.relay.set(Mode::Pass);
+    until_ready(gateway, true, Duration::from_secs(20)).await;
+    for number in 0..3 {
+        let shown = next(&mut updates, |update| match update {
+            Update::Shown { entry, .. } if text(&entry).is_some() => Some(entry),
+            _ => None,
+        })
+        .await;
+        assert_eq!(text(&shown), Some(format!("missed {number}").as_str()));
+    }
 }
 
 #[tokio::test]

@@ -41,8 +41,8 @@ async fn a_message_shows_in_the_metrics_of_its_way() {
         .await
         .unwrap()
         .conversation_id;
-    let (from_ada, _to_ada) = stage.session_on(0, Format::Json, &ada);
-    let (_from_ben, mut to_ben) = stage.session_on(1, Format::Protobuf, &ben);
+    let (from_ada, _to_ada) = stage.session_on(0, Format::Json, &ada).await;
+    let (_from_ben, mut to_ben) = stage.session_on(1, Format::Protobuf, &ben).await;
     from_ada
         .send(conversation, Draft::text("count me"))
         .await
