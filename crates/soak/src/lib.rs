@@ -81,7 +81,8 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut results = Vec::new();
     for seed in arguments.first_seed..arguments.first_seed + arguments.seeds {
         let folder = out.join(format!("seed-{seed}"));
-        let kept = SeedResult::read(&folder).filter(|kept| kept.commit == commit && kept.options == how);
+        let kept =
+            SeedResult::read(&folder).filter(|kept| kept.commit == commit && kept.options == how);
         let result = match kept {
             Some(kept) => {
                 tracing::info!("seed {seed} has a result of this commit and these options");

@@ -196,8 +196,8 @@ impl Summary {
         if !is_of_one_commit || self.acknowledged < WORTH_SHOWING {
             return Ok(false);
         }
-        let text = std::fs::read_to_string(page)
-            .with_context(|| format!("read {}", page.display()))?;
+        let text =
+            std::fs::read_to_string(page).with_context(|| format!("read {}", page.display()))?;
         let place = text
             .split_once(BEGIN)
             .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));

@@ -472,6 +472,7 @@ impl Checker {
                 read,
                 unread,
                 hidden,
+                unnamed,
                 marked,
             } => {
                 world.counts.standings += 1;
@@ -482,7 +483,11 @@ impl Checker {
                     hidden,
                     marked,
                 };
-                talks.of(c).standing(world, line, d, source, standing);
+                let talk = talks.of(c);
+                talk.standing(world, line, d, source, standing);
+                if unnamed == 0 {
+                    talk.count_is_told(world.person(d), line, standing);
+                }
             }
             What::Receipt {
                 d,

@@ -217,6 +217,9 @@ pub enum What {
         /// How many entries the person had hidden.
         #[serde(default, skip_serializing_if = "is_zero")]
         hidden: u64,
+        /// How many of these the device can't name yet: until then its count may be wrong.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        unnamed: u64,
         /// Whether it looks unread.
         #[serde(default, skip_serializing_if = "is_false")]
         marked: bool,

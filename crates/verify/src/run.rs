@@ -398,6 +398,7 @@ async fn read_whole(
             read: state.read_number,
             unread: state.unread_count,
             hidden: state.hidden_count,
+            unnamed: 0,
             marked: state.marked_unread,
         });
     }
@@ -706,7 +707,10 @@ impl Stage {
                             marked_unread: state.marked_unread,
                             hidden: state.hidden_count,
                         };
-                    if member && (state.read_number < marked || !is_known) {
+                    let named = screen.hidden.get(&id).copied().unwrap_or(0);
+                    if member
+                        && (state.read_number < marked || !is_known || named < state.hidden_count)
+                    {
                         return Some(format!(
                             "{} was told #{}, read #{}, {} unread in {c}; it is #{}, #{}, {}; marked #{marked}",
                             device.d,

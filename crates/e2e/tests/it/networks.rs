@@ -97,7 +97,10 @@ async fn a_gateway_whose_deliveries_are_gone_goes_on_from_their_end() {
     let mut all = TopicPartitionList::new();
     all.add_partition_offset(DELIVERIES_TOPIC, 1, Offset::End)
         .unwrap();
-    let deleted = admin.delete_records(&all, &AdminOptions::new()).await.unwrap();
+    let deleted = admin
+        .delete_records(&all, &AdminOptions::new())
+        .await
+        .unwrap();
     assert!(
         matches!(deleted.elements()[0].offset(), Offset::Offset(1..)),
         "something was told, and is gone"

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use client::wire::Entry;
 use client::{
-    Api, Client, ConnectionState, Format, Position, Registration, Session, SessionOptions, Update, Updates,
+    Api, Client, ConnectionState, Format, Position, Registration, Session, SessionOptions, Update,
+    Updates,
 };
 use ids::ConversationId;
 use local_stack::suite::{Options, Suite};

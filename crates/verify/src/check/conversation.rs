@@ -801,9 +801,7 @@ impl Talk {
         source: Source,
         standing: Standing,
     ) {
-        let Standing {
-            head, read, unread, ..
-        } = standing;
+        let Standing { head, read, .. } = standing;
         let c = self.c;
         let u = world.person(d);
         self.claim(head, line);
@@ -841,8 +839,19 @@ impl Talk {
         if read > marks.reached.0 {
             marks.reached = (read, line);
         }
+    }
+
+    /// A count that has to be right.
+    pub(super) fn count_is_told(&mut self, u: Person, line: u64, standing: Standing) {
+        let Standing {
+            head,
+            read,
+            unread,
+            hidden,
+            ..
+        } = standing;
         self.standings
-            .entry((u, head, read, unread, standing.hidden))
+            .entry((u, head, read, unread, hidden))
             .or_insert(line);
     }
 

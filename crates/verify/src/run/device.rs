@@ -57,7 +57,7 @@ pub struct Screen {
     /// What this device has hidden and was not told of yet.
     pub hiding: HashMap<ConversationId, BTreeSet<u64>>,
     /// How many this session was told to be hidden.
-    hidden: HashMap<ConversationId, u64>,
+    pub hidden: HashMap<ConversationId, u64>,
     /// What has not been answered, in the order in which it was handed in.
     pub pending: Vec<Waiting>,
     /// The last message that was handed in.
@@ -366,6 +366,7 @@ impl DeviceActor {
             read: state.read_number,
             unread: state.unread_count,
             hidden: state.hidden_count,
+            unnamed: 0,
             marked: state.marked_unread,
         });
     }
@@ -718,6 +719,7 @@ impl Screen {
         let Some(c) = recorder.conversation(conversation) else {
             return;
         };
+        let named = self.hidden.get(&conversation).copied().unwrap_or(0);
         if self.standing.insert(conversation, standing) != Some(standing) {
             recorder.record(What::Standing {
                 d,
@@ -727,6 +729,7 @@ impl Screen {
                 read: standing.read,
                 unread: standing.unread,
                 hidden: standing.hidden,
+                unnamed: standing.hidden.saturating_sub(named),
                 marked: standing.marked_unread,
             });
         }

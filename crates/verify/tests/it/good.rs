@@ -452,6 +452,7 @@ impl Maker {
             read,
             unread,
             hidden,
+            unnamed: 0,
             marked,
         });
     }

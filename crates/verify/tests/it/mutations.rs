@@ -1805,18 +1805,19 @@ fn invent_reaction(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
 
 /// A device that takes a reaction for one that is in the message already.
 fn miss_reaction(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
-    let reacted: Vec<(Conversation, u64)> = final_reactions(events)
+    let reacted: Vec<(Person, Conversation, u64)> = final_reactions(events)
         .into_iter()
         .filter_map(|(at, n)| match events[at].e {
-            What::Page { c, .. } => Some((c, n)),
+            What::Page { d, c, .. } => Some((person_of(events, d), c, n)),
             _ => None,
         })
         .collect();
     let shown: Vec<_> = places(events, shown)
         .into_iter()
         .filter(|(_, (d, c, entry))| {
-            reacted.contains(&(*c, entry.n))
-                && members(events, *c).contains(&person_of(events, *d))
+            let u = person_of(events, *d);
+            reacted.contains(&(u, *c, entry.n))
+                && members(events, *c).contains(&u)
                 && matches!(&entry.is, Change::Message { reactions, .. } if reactions.is_empty())
         })
         .collect();
