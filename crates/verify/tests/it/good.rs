@@ -802,9 +802,7 @@ pub fn good(seed: u64) -> Vec<Event> {
         }
         for (d, u) in maker.sessions.clone() {
             while maker.show_on(c, d, u) {}
-            if maker.talks[c].is_member(u) {
-                while maker.tell_hidden(c, d, u) {}
-            }
+            while maker.tell_hidden(c, d, u) {}
             maker.standing(c, d, u, Source::Session);
         }
     }

@@ -380,6 +380,14 @@ fn was_ever_in(events: &[Event], c: Conversation, u: Person) -> bool {
     })
 }
 
+/// Whether a person hid an entry at any time: then it may be missing on their devices.
+fn is_hidden(events: &[Event], u: Person, conversation: Conversation, n: u64) -> bool {
+    events.iter().any(|event| {
+        matches!(event.e, What::Hide { d, c, target }
+            if (c, target) == (conversation, n) && person_of(events, d) == u)
+    })
+}
+
 fn new_uuid(rng: &mut SmallRng) -> Uuid {
     let mut bytes: [u8; 16] = rng.random();
     bytes[6] = 0x70 | (bytes[6] & 0x0f);
@@ -501,11 +509,12 @@ fn hole_in_page(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
     let once: Vec<_> = pages
         .iter()
         .filter(|(at, (d, c, n))| {
-            !events.iter().enumerate().any(|(other, event)| {
-                other != *at
-                    && matches!(&event.e, What::Page { d: of, c: there, entries, .. }
+            !is_hidden(events, person_of(events, *d), *c, *n)
+                && !events.iter().enumerate().any(|(other, event)| {
+                    other != *at
+                        && matches!(&event.e, What::Page { d: of, c: there, entries, .. }
                         if of == d && there == c && entries.iter().any(|entry| entry.n == *n))
-            })
+                })
         })
         .copied()
         .collect();
@@ -521,7 +530,10 @@ fn hole_in_page(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
 fn never_show(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
     let all: Vec<_> = places(events, shown)
         .into_iter()
-        .filter(|(_, (d, c, _))| members(events, *c).contains(&person_of(events, *d)))
+        .filter(|(_, (d, c, entry))| {
+            let u = person_of(events, *d);
+            members(events, *c).contains(&u) && !is_hidden(events, u, *c, entry.n)
+        })
         .collect();
     let Some((at, _)) = one(rng, &all) else {
         return false;
@@ -540,6 +552,9 @@ fn lose_tail(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
         |event| matches!(&event.e, What::Shown { d, c: of, .. } if *d == device && *of == c),
     );
     let Some(at) = last else { return false };
+    if shown(&events[at].e).is_none_or(|(_, _, entry)| is_hidden(events, u, c, entry.n)) {
+        return false;
+    }
     events.remove(at);
     true
 }
@@ -1908,11 +1923,7 @@ fn invent_hidden(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
         return false;
     };
     let u = person_of(events, d);
-    let asked = events.iter().any(|event| {
-        matches!(event.e, What::Hide { d, c: of, target } if of == c && target == entry.n
-            && person_of(events, d) == u)
-    });
-    if asked {
+    if is_hidden(events, u, c, entry.n) {
         return false;
     }
     let (target, count) = (entry.n, 1_000);
