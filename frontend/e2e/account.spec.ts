@@ -1,9 +1,6 @@
-import { expect, test } from '@playwright/test';
+import type { Locator } from '@playwright/test';
 import { Device, newAccount } from './people';
-
-test.afterEach(async ({ browser }) => {
-  for (const context of browser.contexts()) await context.close();
-});
+import { expect, test } from './test';
 
 test('people find, invite and accept each other, and a block ends it', async ({ browser }) => {
   const [adasAccount, bensAccount] = [newAccount('Ada'), newAccount('Ben')];
@@ -59,4 +56,32 @@ test('a new password is good at once, the old one no longer', async ({ browser }
   await expect(second.page.getByRole('alert')).toBeVisible();
   await second.signIn({ ...account, password: 'another battery staple 7' });
   await second.isConnected();
+});
+
+test('who may write, see one online and find one is a setting, and holds', async ({ browser }) => {
+  const [adasAccount, bensAccount] = [newAccount('Ada'), newAccount('Ben')];
+  const ada = await Device.open(browser, 0);
+  await ada.signUp(adasAccount, '/settings/privacy');
+  const { page } = ada;
+  const saved = () =>
+    page.waitForResponse(
+      (answer) => answer.request().method() === 'PATCH' && answer.url().endsWith('/privacy'),
+    );
+  const mayWrite = page.getByRole('group', { name: 'Who may start to write to you' });
+  const choices: [Locator, 'check' | 'uncheck'][] = [
+    [mayWrite.getByLabel('Contacts'), 'check'],
+    [page.getByRole('switch', { name: 'By exactly your handle' }), 'uncheck'],
+  ];
+  for (const [control, action] of choices) {
+    const answered = saved();
+    await control[action]({ force: true });
+    expect((await answered).ok()).toBe(true);
+  }
+  await page.reload();
+  await expect(mayWrite.getByLabel('Contacts')).toBeChecked();
+  await expect(page.getByRole('switch', { name: 'By exactly your handle' })).not.toBeChecked();
+
+  const ben = await Device.open(browser, 1);
+  await ben.signUp(bensAccount, `/chat/user?handle=${adasAccount.handle}`);
+  await expect(ben.page.getByRole('alert')).toBeVisible();
 });

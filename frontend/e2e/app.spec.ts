@@ -1,9 +1,6 @@
-import { expect, test } from '@playwright/test';
+import type { Locator } from '@playwright/test';
 import { Device, newAccount, twoTalking } from './people';
-
-test.afterEach(async ({ browser }) => {
-  for (const context of browser.contexts()) await context.close();
-});
+import { expect, test } from './test';
 
 test('everything by keyboard: find a conversation, write, react, leave', async ({ browser }) => {
   const { ada } = await twoTalking(browser);
@@ -37,6 +34,49 @@ test('everything by keyboard: find a conversation, write, react, leave', async (
   await expect(page.getByRole('dialog', { name: 'Keys' })).toBeVisible();
   await page.keyboard.press('Escape');
   await expect(page.getByRole('dialog', { name: 'Keys' })).toHaveCount(0);
+});
+
+test('what opens over the page keeps the focus, and gives it back', async ({ browser }) => {
+  const { ada } = await twoTalking(browser);
+  const { page } = ada;
+  await ada.write('to be looked at');
+  await ada.shows(['to be looked at']);
+  await expect(page.getByRole('article')).toHaveAttribute('data-state', /stored|delivered/);
+  const field = page.getByRole('textbox', { name: /^Message to/ });
+  const opener = page.getByRole('button', { name: 'New conversation' });
+  const info = async () => {
+    await page.getByRole('article').press('Enter');
+    await page.getByRole('menuitem', { name: 'Message info' }).press('Enter');
+  };
+  const ways: [string, Locator, () => Promise<void>][] = [
+    ['New conversation', opener, () => page.keyboard.press('Enter')],
+    ['Keys', field, () => page.keyboard.press('Control+/')],
+    [
+      'About this chat',
+      page.getByRole('main').getByRole('button', { name: /^Ben/ }),
+      () => page.keyboard.press('Enter'),
+    ],
+    ['Message info', page.getByRole('article'), info],
+  ];
+  for (const [name, from, open] of ways) {
+    await from.focus();
+    await open();
+    const dialog = page.getByRole('dialog', { name });
+    await expect(dialog).toBeVisible();
+    for (const key of [...Array(12).fill('Tab'), ...Array(14).fill('Shift+Tab')]) {
+      await page.keyboard.press(key);
+      // Or in the browser's own controls, from where it comes back.
+      const place = await page.evaluate(() => {
+        const { activeElement, body } = document;
+        if (activeElement === body || activeElement === null) return 'the browser';
+        return activeElement.closest('dialog') ? 'the dialog' : activeElement.outerHTML;
+      });
+      expect(['the browser', 'the dialog']).toContain(place);
+    }
+    await page.keyboard.press('Escape');
+    await expect(dialog).toHaveCount(0);
+    await expect(from).toBeFocused();
+  }
 });
 
 test('an emoji is found by its name and goes where one writes', async ({ browser }) => {

@@ -1,9 +1,5 @@
-import { expect, test } from '@playwright/test';
-import { Device, newAccount, newHandle } from './people';
-
-test.afterEach(async ({ browser }) => {
-  for (const context of browser.contexts()) await context.close();
-});
+import { Device, newAccount, newHandle, twoTalking } from './people';
+import { expect, test } from './test';
 
 test('two people on two gateways talk; a reload in the middle loses and doubles nothing', async ({
   browser,
@@ -137,6 +133,7 @@ test('signing out forgets what was kept on the device', async ({ browser }) => {
   await ada.signUp(account);
   await ada.isConnected();
   await ada.page.getByRole('link', { name: /account and settings/ }).click();
+  await ada.page.getByRole('link', { name: 'Devices' }).click();
   await ada.page.getByRole('button', { name: 'Sign out' }).click();
   await expect(ada.page.getByRole('button', { name: 'Sign in' })).toBeVisible();
   await expect
@@ -147,3 +144,79 @@ test('signing out forgets what was kept on the device', async ({ browser }) => {
   await ada.signIn({ ...account, password: 'not the password 42' });
   await expect(ada.page.getByRole('alert')).toBeVisible();
 });
+
+test('pictures keep their place while they load, and are gone through by keyboard', async ({
+  browser,
+}) => {
+  const { ada, ben } = await twoTalking(browser);
+  for (const [index, colour] of ['#4f5bd5', '#2f9e6e', '#d5734f'].entries()) {
+    const buffer = await ada.page.evaluate(drawPicture, colour);
+    await ada.page.locator('input[type="file"]').setInputFiles({
+      name: `picture-${index + 1}.png`,
+      mimeType: 'image/png',
+      buffer: Buffer.from(buffer, 'base64'),
+    });
+    // What is about to be sent is seen before.
+    await expect(
+      ada.page.getByRole('list', { name: 'Files to send' }).locator('img'),
+    ).toBeVisible();
+    await expect(ada.page.getByRole('button', { name: 'Send' })).toBeEnabled();
+    await ada.write(`this is ${index + 1}`);
+    await expect(ada.page.getByTestId('text')).toHaveCount(index + 1);
+  }
+  // The bytes come late: the place is there before.
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await ben.context.route(
+    (url) => url.pathname.includes('picture-') || url.search.includes('X-Amz-'),
+    async (route) => {
+      await held;
+      await route.continue();
+    },
+  );
+  await ben.page.getByRole('link', { name: /Ada/ }).click();
+  const pictures = ben.page.getByRole('button', { name: /^Open picture-/ });
+  await expect(pictures).toHaveCount(3);
+  const boxes = () => pictures.evaluateAll((all) => all.map((one) => one.getBoundingClientRect()));
+  const isLoaded = (image: HTMLImageElement) => image.complete && image.naturalWidth > 0;
+  await expect(pictures.locator('img')).toHaveCount(3);
+  expect(await pictures.locator('img').last().evaluate(isLoaded)).toBe(false);
+  const before = await boxes();
+  release();
+  await expect.poll(() => pictures.locator('img').last().evaluate(isLoaded)).toBe(true);
+  expect(await boxes()).toEqual(before);
+
+  const { keyboard } = ben.page;
+  const second = pictures.nth(1);
+  await second.focus();
+  await keyboard.press('Enter');
+  const shown = ben.page.getByRole('dialog', { name: 'Pictures' });
+  await expect(shown.getByRole('img')).toHaveAttribute('alt', 'picture-2.png');
+  await expect(shown).toContainText('2 of 3');
+  await keyboard.press('ArrowRight');
+  await expect(shown.getByRole('img')).toHaveAttribute('alt', 'picture-3.png');
+  await keyboard.press('ArrowRight');
+  await expect(shown).toContainText('3 of 3');
+  await keyboard.press('ArrowLeft');
+  await keyboard.press('ArrowLeft');
+  await expect(shown.getByRole('img')).toHaveAttribute('alt', 'picture-1.png');
+  await expect(shown.getByRole('button', { name: 'Previous picture' })).toBeDisabled();
+  await shown.getByRole('button', { name: 'Next picture' }).click();
+  await expect(shown).toContainText('2 of 3');
+  await keyboard.press('Escape');
+  await expect(shown).toHaveCount(0);
+  await expect(second).toBeFocused();
+});
+
+/** Runs in the page: a PNG of one colour, as base64. */
+async function drawPicture(colour: string): Promise<string> {
+  const canvas = Object.assign(document.createElement('canvas'), { width: 900, height: 1_200 });
+  const context = canvas.getContext('2d');
+  if (context) {
+    context.fillStyle = colour;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+  }
+  return canvas.toDataURL('image/png').split(',')[1] ?? '';
+}

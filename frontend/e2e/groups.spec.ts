@@ -1,9 +1,5 @@
-import { expect, test } from '@playwright/test';
 import { Device, newAccount, newHandle } from './people';
-
-test.afterEach(async ({ browser }) => {
-  for (const context of browser.contexts()) await context.close();
-});
+import { expect, test } from './test';
 
 async function createGroup(
   device: Device,
@@ -77,4 +73,63 @@ test('a public group is found and joined; what one mutes, pins and archives hold
     await device.page.getByText('Archive', { exact: true }).click();
     await expect(device.page.getByRole('link', { name: new RegExp(name) })).toBeVisible();
   }
+});
+
+test('roles decide what a member may do; one that is removed sees no more', async ({ browser }) => {
+  const name = newHandle('shed');
+  const bensAccount = newAccount('Ben');
+  const ada = await Device.open(browser, 0);
+  const ben = await Device.open(browser, 1);
+  await ben.signUp(bensAccount);
+  await ben.isConnected();
+  await ada.signUp(newAccount('Ada'));
+  await createGroup(ada, name, 'Private');
+  await ada.page.getByRole('button', { name }).click();
+  const details = ada.page.getByRole('dialog');
+  await details.getByLabel('Handle of somebody to add').fill(bensAccount.handle);
+  await details.getByRole('button', { name: 'Add', exact: true }).click();
+  await expect(details.getByText('Ben', { exact: true })).toBeVisible();
+
+  await ben.page.getByRole('link', { name: new RegExp(name) }).click();
+  await ben.page.getByRole('button', { name }).click();
+  const his = ben.page.getByRole('dialog');
+  await expect(his.getByText('Ada', { exact: true })).toBeVisible();
+  await expect(his.getByRole('button', { name: 'Edit', exact: true })).toHaveCount(0);
+  await expect(his.getByRole('button', { name: 'More for Ada' })).toHaveCount(0);
+
+  await details.getByRole('button', { name: 'More for Ben' }).click();
+  await ada.page.getByRole('menuitem', { name: 'Make admin' }).click();
+  await expect(details.getByText('admin', { exact: true })).toBeVisible();
+  await expect(his.getByRole('button', { name: 'Edit', exact: true })).toBeVisible();
+  await ben.page.keyboard.press('Escape');
+
+  await details.getByRole('button', { name: 'More for Ben' }).click();
+  await ada.page.getByRole('menuitem', { name: 'Remove from the group' }).click();
+  await expect(details.getByText('Ben', { exact: true })).toHaveCount(0);
+  await ada.page.keyboard.press('Escape');
+  await ada.write('he is gone');
+  await expect(ben.page.getByText('You are not in this conversation any more.')).toBeVisible();
+  await expect(ben.page.getByText('he is gone')).toHaveCount(0);
+});
+
+test('reports show the groups with the most members, people and messages', async ({ browser }) => {
+  const name = newHandle('busy');
+  const ada = await Device.open(browser, 0);
+  await ada.signUp(newAccount('Ada'));
+  await createGroup(ada, name, 'Public');
+  const texts = Array.from({ length: 60 }, (_, index) => `line ${index}`);
+  await ada.write(...texts);
+  await expect(ada.page.locator('article[data-state="waiting"]')).toHaveCount(0);
+  await ada.page.getByRole('link', { name: 'Reports', exact: true }).click();
+  const byMessages = ada.page.locator('section').filter({
+    has: ada.page.getByRole('heading', { name: 'Messages', exact: true }),
+  });
+  const row = byMessages.getByRole('row').filter({ hasText: name });
+  // The figures follow the log.
+  await expect(async () => {
+    await ada.page.reload();
+    await expect(row.getByRole('cell')).toHaveText('60', { timeout: 2_000 });
+  }).toPass({ timeout: 60_000 });
+  await ada.page.getByText('7 days', { exact: true }).click();
+  await expect(row.getByRole('cell')).toHaveText('60');
 });

@@ -1,9 +1,6 @@
-import { expect, type Page, test } from '@playwright/test';
-import { Device, newAccount } from './people';
-
-test.afterEach(async ({ browser }) => {
-  for (const context of browser.contexts()) await context.close();
-});
+import type { Page } from '@playwright/test';
+import { Device, newAccount, twoTalking } from './people';
+import { expect, test } from './test';
 
 /** All messages from the end to the beginning, as they pass while one scrolls up. */
 async function readUpwards(page: Page): Promise<string[]> {
@@ -171,6 +168,101 @@ function measureFrames(forMs: number): Promise<{ frames: number[]; jumps: number
       painted.port2.postMessage(undefined);
       if (now - begun < forMs) requestAnimationFrame(frame);
       else resolve({ frames: frames.slice(1), jumps });
+    };
+    requestAnimationFrame(frame);
+  });
+}
+
+test('a list of a thousand conversations stays smooth, and is walked through by keyboard', async ({
+  browser,
+}) => {
+  const { ada } = await twoTalking(browser);
+  const { page } = ada;
+  await ada.write('hello');
+  await ada.shows(['hello']);
+  // The server knows nothing of the others.
+  await ada.cutSockets();
+  await page.goto('/settings');
+  await page.evaluate(fillList, 999);
+  await page.goto('/');
+  const lines = page.getByRole('navigation', { name: 'Conversations' }).getByRole('listitem');
+  await expect(lines.first()).toContainText('group 999');
+  await expect(lines.first()).toHaveAttribute('aria-setsize', '1000');
+
+  const frames = await page.evaluate(measureList, 4_000);
+  const sorted = frames.toSorted((a, b) => a - b);
+  const at = (part: number) => sorted[Math.floor(sorted.length * part)] ?? 0;
+  const figures = `1000 conversations: ${frames.length} frames, median ${at(0.5)} ms, 95 % ${at(0.95)} ms, longest ${at(0.999)} ms`;
+  test.info().annotations.push({ type: 'frames', description: figures });
+  console.info(figures);
+  expect(at(0.5)).toBeLessThan(34);
+  expect(at(0.95)).toBeLessThan(150);
+  expect(await lines.count()).toBeLessThan(60);
+
+  await page.keyboard.press('Control+k');
+  await page.keyboard.press('ArrowDown');
+  await expect(page.getByRole('link', { name: /^group 999/ })).toBeFocused();
+  await page.keyboard.press('End');
+  await expect(page.getByRole('link', { name: /^Ben/ })).toBeFocused();
+  await expect(page.getByRole('link', { name: /^Ben/ })).toBeInViewport();
+  await page.keyboard.press('ArrowUp');
+  await expect(page.getByRole('link', { name: /^group 1 / })).toBeFocused();
+  await page.keyboard.press('Home');
+  await expect(page.getByRole('link', { name: /^group 999/ })).toBeInViewport();
+  await page.keyboard.press('ArrowUp');
+  const search = page.getByRole('searchbox', { name: 'Search conversations' });
+  await expect(search).toBeFocused();
+  await search.fill('group 500');
+  await expect(lines).toHaveCount(1);
+  await expect(lines).toHaveAttribute('aria-setsize', '1');
+});
+
+/** Runs in the page: groups that were never heard of again. */
+async function fillList(many: number): Promise<void> {
+  const name = (await indexedDB.databases()).find((one) => one.name?.startsWith('parlance-'))?.name;
+  const database = await new Promise<IDBDatabase>((resolve, reject) => {
+    const opening = indexedDB.open(name ?? '');
+    opening.onsuccess = () => resolve(opening.result);
+    opening.onerror = () => reject(opening.error);
+  });
+  const work = database.transaction('conversations', 'readwrite');
+  const conversations = work.objectStore('conversations');
+  const [record] = await new Promise<{ activity_ms: number; last_entry: object }[]>((resolve) => {
+    const reading = conversations.getAll();
+    reading.onsuccess = () => resolve(reading.result);
+  });
+  for (let number = 1; number <= many; number += 1) {
+    const activity_ms = (record?.activity_ms ?? 0) + number * 1_000;
+    conversations.put({
+      ...record,
+      conversation_id: crypto.randomUUID(),
+      kind: 'group',
+      name: `group ${number}`,
+      peer_id: undefined,
+      activity_ms,
+      last_entry: { ...record?.last_entry, time_unix_ms: activity_ms },
+    });
+  }
+  await new Promise((resolve, reject) => {
+    work.oncomplete = resolve;
+    work.onerror = () => reject(work.error);
+  });
+  database.close();
+}
+
+/** Runs in the page: scrolls the list down and up, and tells how long each frame took. */
+function measureList(forMs: number): Promise<number[]> {
+  return new Promise((resolve) => {
+    const frames: number[] = [];
+    const list = document.querySelector('nav:has([data-conversation])');
+    const begun = performance.now();
+    let last = begun;
+    const frame = (now: number) => {
+      frames.push(Math.round(now - last));
+      last = now;
+      list?.scrollBy(0, now - begun < forMs / 2 ? 300 : -300);
+      if (now - begun < forMs) requestAnimationFrame(frame);
+      else resolve(frames.slice(1));
     };
     requestAnimationFrame(frame);
   });

@@ -1,9 +1,6 @@
-import { expect, type Locator, type Page, test } from '@playwright/test';
+import type { Locator, Page } from '@playwright/test';
 import { twoTalking } from './people';
-
-test.afterEach(async ({ browser }) => {
-  for (const context of browser.contexts()) await context.close();
-});
+import { expect, test } from './test';
 
 const message = (page: Page, text: string): Locator =>
   page.getByRole('article').filter({ has: page.getByTestId('text').filter({ hasText: text }) });

@@ -1,4 +1,5 @@
 import {
+  type APIRequestContext,
   type Browser,
   type BrowserContext,
   type BrowserContextOptions,
@@ -130,6 +131,30 @@ function joinTo(socket: WebSocketRoute, gateway: string): void {
     (code) => void socket.close({ code: code < 1000 || code === 1006 ? 1011 : code }),
   );
   upstream.on('error', () => void socket.close({ code: 1011 }));
+}
+
+/** Where the suite's mails are read; a run that isn't told has none. */
+export const MAILS = process.env.PARLANCE_MAILS;
+
+/** The link in the newest mail to somebody that begins with this path, as soon as it is there. */
+export async function mailedLink(
+  request: APIRequestContext,
+  email: string,
+  path: string,
+): Promise<string> {
+  let link: string | undefined;
+  await expect(async () => {
+    const answer = await request.get(`${MAILS}/mails`);
+    const mails: { to: string[]; text: string }[] = await answer.json();
+    const words = mails.filter((mail) => mail.to.includes(email)).map((mail) => mail.text);
+    link = words
+      .flatMap((text) => text.match(/https?:\/\/\S+/gu) ?? [])
+      .find((found) => {
+        return new URL(found).pathname === path;
+      });
+    expect(link).toBeDefined();
+  }).toPass({ timeout: 30_000 });
+  return link ?? '';
 }
 
 /** Ada has opened a conversation with Ben; each is on a gateway of their own. */

@@ -18,6 +18,7 @@ use sentry::{Client, ClientOptions, Level};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::Context;
 
 /// How long the end of a process waits for reports that are on their way.
@@ -55,6 +56,10 @@ impl ErrorReports {
 }
 
 impl<S: Subscriber> Layer<S> for ErrorReports {
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::ERROR)
+    }
+
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let metadata = event.metadata();
         if *metadata.level() != tracing::Level::ERROR {

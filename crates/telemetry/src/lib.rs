@@ -17,13 +17,14 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use serde::Deserialize;
 use settings::Secret;
-use tracing::Span;
 use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Metadata, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::errors::ErrorReports;
 
@@ -186,6 +187,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> TelemetryGua
         .with(spans)
         .with(logs)
         .with(reports.clone())
+        .with(AskEachTime)
         .try_init()
         .is_ok();
     log_panics();
@@ -228,6 +230,25 @@ fn tell_build(service: &'static str) {
         "commit" => commit.filter(|it| !it.is_empty()).unwrap_or_else(|| "unknown".to_owned()),
     )
     .set(1.0);
+}
+
+/// Lets nothing be known as always wanted, so that the filters are asked before each span and line.
+///
+/// Filters of layers keep their answer per thread until the span or line comes. Of what is always
+/// wanted nobody asks them, and then the answer to somebody else's question still stands there: after
+/// a library has asked for a level that one layer wants and another doesn't, the next line is lost
+/// (tokio-rs/tracing issue 2519).
+struct AskEachTime;
+
+impl<S: Subscriber> Layer<S> for AskEachTime {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    /// Wants nothing itself: the others' levels decide.
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::OFF)
+    }
 }
 
 /// A panic is one line like any other, with its place.

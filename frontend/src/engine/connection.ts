@@ -41,7 +41,8 @@ interface Session {
   early: ServerFrame[];
   countedFrames: number;
   heartbeatMs: number;
-  reconnectAfterMs: number | undefined;
+  /** The gateway is about to stop: when to leave it, by `performance.now()`. */
+  leaveAtMs: number | undefined;
 }
 
 export class Connection {
@@ -49,6 +50,7 @@ export class Connection {
   #link: Link = { kind: 'offline' };
   #timer: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
+  #leaving: ReturnType<typeof setTimeout> | undefined;
   #backoff: Backoff;
   #distrustToken = false;
   #stopped = true;
@@ -84,7 +86,7 @@ export class Connection {
   }
 
   get isOpen(): boolean {
-    return this.#session?.welcomed === true && this.#session.reconnectAfterMs === undefined;
+    return this.#session?.welcomed === true;
   }
 
   /** False when there is nobody to send to; what must not be lost is kept by the caller. */
@@ -140,7 +142,7 @@ export class Connection {
       early: [],
       countedFrames: 0,
       heartbeatMs: 0,
-      reconnectAfterMs: undefined,
+      leaveAtMs: undefined,
     };
     this.#expectWithin(this.timing.connectTimeout);
   }
@@ -165,7 +167,7 @@ export class Connection {
       }
       this.#backoff.reset();
     }
-    if ('closing' in frame) session.reconnectAfterMs = frame.closing.reconnect_after_ms;
+    if ('closing' in frame) this.#leaveAfter(session, frame.closing.reconnect_after_ms);
     if ('error' in frame && frame.error.code.startsWith('token_')) this.#distrustToken = true;
     if (session.welcomed) this.events.received(frame);
     else session.early.push(frame);
@@ -180,15 +182,26 @@ export class Connection {
     for (const frame of session.early.splice(0)) this.events.received(frame);
   }
 
+  /** All goes on as before until then. Each client has a time of its own, so that not all come at once. */
+  #leaveAfter(session: Session, ms: number): void {
+    if (session.leaveAtMs !== undefined) return;
+    session.leaveAtMs = performance.now() + ms;
+    this.#leaving = setTimeout(() => this.#lost(undefined), ms);
+  }
+
   #lost(code: number | undefined): void {
-    const reconnectAfterMs = this.#session?.reconnectAfterMs;
+    const leaveAtMs = this.#session?.leaveAtMs;
     this.#drop();
     if (code === CLOSE.sessionEnded) {
       this.#change({ kind: 'ended' });
       return;
     }
     if (code === CLOSE.tokenInvalid) this.#distrustToken = true;
-    this.#connectSoon(reconnectAfterMs ?? this.#backoff.nextMs());
+    this.#connectSoon(
+      leaveAtMs === undefined
+        ? this.#backoff.nextMs()
+        : Math.max(0, Math.round(leaveAtMs - performance.now())),
+    );
   }
 
   #offline(): void {
@@ -222,6 +235,7 @@ export class Connection {
     this.#attempt += 1;
     clearTimeout(this.#timer);
     clearTimeout(this.#silence);
+    clearTimeout(this.#leaving);
     const session = this.#session;
     this.#session = undefined;
     session?.socket.close();

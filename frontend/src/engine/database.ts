@@ -59,6 +59,14 @@ export interface WantedMark {
   number: number;
 }
 
+/** What is known of an attachment; it never changes. */
+export interface KnownFile {
+  file_id: string;
+  file_name: string;
+  content_type: string;
+  size_bytes: number;
+}
+
 /** How far a member has got. */
 export interface MemberMarks {
   conversation_id: string;
@@ -85,6 +93,7 @@ export class ClientDatabase extends Dexie {
   >;
   declare marks: EntityTable<WantedMark, 'conversation_id'>;
   declare people: EntityTable<Person, 'user_id'>;
+  declare files: EntityTable<KnownFile, 'file_id'>;
   declare drafts: EntityTable<Draft, 'conversation_id'>;
   declare meta: EntityTable<MetaRow, 'key'>;
 
@@ -112,6 +121,7 @@ export class ClientDatabase extends Dexie {
         }
         await upgrade.table('outbox').toCollection().modify({ kind: 'message' });
       });
+    this.version(3).stores({ files: 'file_id' });
   }
 
   async readMeta(key: MetaRow['key']): Promise<string> {

@@ -146,6 +146,49 @@ describe('an engine', () => {
     await until(async () => (await screenOf(engine)).conversations[0]?.unread === 1);
   });
 
+  it('goes on with a gateway that is about to stop, and leaves it when it was told to', async () => {
+    const server = new SimulatedServer(seededRandom(12));
+    const [ada, ben] = [person('ada'), person('ben')];
+    server.create('tea', [ada, ben]);
+    const engine = device(server, ada);
+    await settled(engine);
+    const [before] = server.sockets;
+    const seen: string[] = [];
+    engine.onStatus(() => seen.push(engine.status.kind));
+    const beginMs = performance.now();
+    // The gateway itself would wait far longer than this test.
+    server.drain(400, 60_000);
+    await engine.send('tea', { text: 'before I go' });
+    await until(async () => (await engine.database.outbox.count()) === 0);
+    server.say('tea', ben, 'stay a little');
+    await until(async () => {
+      const { entries } = (await screenOf(engine)).conversations[0] ?? { entries: [] };
+      return entries.some((entry) => entry.message?.text === 'stay a little');
+    });
+    expect([...server.sockets]).toEqual([before]);
+    expect(seen).toEqual([]);
+
+    await until(() => before?.open === false);
+    expect(performance.now() - beginMs).toBeGreaterThan(390);
+    await engine.send('tea', { text: 'from elsewhere' });
+    await settled(engine);
+    expect([...server.sockets]).not.toContain(before);
+    expect(seen).not.toContain('waiting');
+    const texts = server.log('tea').entries.flatMap((entry) => entry.message?.text ?? []);
+    expect(texts).toEqual(['before I go', 'stay a little', 'from elsewhere']);
+  });
+
+  it('comes back when it was told to, though the gateway stopped before', async () => {
+    const server = new SimulatedServer(seededRandom(13));
+    const engine = device(server, person('ada'));
+    await settled(engine);
+    const beginMs = performance.now();
+    server.drain(300, 10);
+    await until(() => engine.status.kind === 'waiting');
+    await settled(engine);
+    expect(performance.now() - beginMs).toBeGreaterThan(290);
+  });
+
   it('repeats a read mark until the server has it', async () => {
     const server = new SimulatedServer(seededRandom(8));
     const [ada, ben] = [person('ada'), person('ben')];
@@ -160,6 +203,20 @@ describe('an engine', () => {
     network.set(true);
     await until(() => server.state('tea', ben).unread_count === 0);
     await until(async () => (await engine.database.marks.count()) === 0);
+  });
+
+  it('takes a mark as unread off as often as it is set, also where nothing was ever read', async () => {
+    const server = new SimulatedServer(seededRandom(14));
+    const ada = person('ada');
+    server.create('tea', [ada]);
+    const engine = device(server, ada);
+    await settled(engine);
+    for (let time = 0; time < 2; time += 1) {
+      await engine.markUnread('tea');
+      await engine.markRead('tea', 0);
+      await settled(engine);
+      expect(server.state('tea', ada).marked_unread).toBe(false);
+    }
   });
 
   it('follows settings that another device changed', async () => {
@@ -258,7 +315,8 @@ describe('any history', () => {
       else if (dice < 0.83) await changeSomething(server, engine, room, ben, random);
       else if (dice < 0.86) network.set(!network.isOnline());
       else if (dice < 0.88) server.loseIndex();
-      else if (dice < 0.9) server.closeAll(4012);
+      else if (dice < 0.89) server.closeAll(4012);
+      else if (dice < 0.9) server.drain(random() * 20, random() * 30);
       else if (dice < 0.92) {
         await engine.stop();
         engine = device(server, ada, network);

@@ -128,7 +128,10 @@ export class Engine {
       refused: (refusals) => {
         for (const refusal of refusals) inBackground(this.#outbox.refused(refusal));
       },
-      states: () => inBackground(this.#marks.pump()),
+      states: (states) => {
+        this.#marks.answered(states);
+        inBackground(this.#marks.pump());
+      },
       stored: () => {
         if (this.#leads) inBackground(this.#deliveries.pump());
       },
@@ -284,7 +287,8 @@ export class Engine {
       if (!record) return;
       const isNew = number > Math.max(record.wanted_read, record.state.read_number);
       if (!isNew && !record.state.marked_unread) return;
-      const wanted = Math.max(number, record.wanted_read, record.state.read_number);
+      // A mark of 0 says nothing to the server; the first entry counts as no message.
+      const wanted = Math.max(number, record.wanted_read, record.state.read_number, 1);
       await conversations.update(conversationId, { wanted_read: wanted });
       await marks.put({ conversation_id: conversationId, number: wanted });
     });

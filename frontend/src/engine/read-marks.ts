@@ -1,8 +1,10 @@
 /** Tells the server how far the person has read; says it again after a loss until the server agrees. */
 import type { ClientDatabase } from './database';
 import type { OutboxLink } from './outbox';
+import type { ConversationState } from './wire';
 
 export class ReadMarks {
+  /** What waits for its effect, by conversation. */
   #sent = new Map<string, number>();
 
   constructor(
@@ -12,6 +14,16 @@ export class ReadMarks {
 
   lost(): void {
     this.#sent.clear();
+  }
+
+  /** The same number may be wanted again later: it also takes a mark as unread off. */
+  answered(states: readonly ConversationState[]): void {
+    for (const { conversation_id, read_number, marked_unread } of states) {
+      const sent = this.#sent.get(conversation_id);
+      if (sent !== undefined && sent <= read_number && !marked_unread) {
+        this.#sent.delete(conversation_id);
+      }
+    }
   }
 
   async pump(): Promise<void> {

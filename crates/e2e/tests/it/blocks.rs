@@ -8,7 +8,7 @@ use proto::message::{SendMessageRequest, send_message_response};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::people::{Stage, history, stage, text};
+use crate::people::{Stage, Turn, history, stage, text};
 use crate::refusals::{answer, code, greeted, say, with_token};
 
 /// A call of the account service that the client has no name for.
@@ -53,7 +53,7 @@ async fn send_by_socket(socket: &mut Connection, person: &Client, conversation: 
 
 #[tokio::test]
 async fn no_message_passes_a_block_by_any_interface_and_what_was_written_stays() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())
@@ -62,10 +62,10 @@ async fn no_message_passes_a_block_by_any_interface_and_what_was_written_stays()
         .conversation_id;
     say(&ada, conversation, "before").await.unwrap();
     say(&ben, conversation, "before, too").await.unwrap();
-    let mut bens = greeted(stage, &ben).await;
-    let mut adas = greeted(stage, &ada).await;
+    let mut bens = greeted(&stage, &ben).await;
+    let mut adas = greeted(&stage, &ada).await;
 
-    block(stage, &ada, &ben, Method::PUT).await;
+    block(&stage, &ada, &ben, Method::PUT).await;
     let mut grpc = MessageServiceClient::connect(stage.suite.messages[0].grpc_url())
         .await
         .unwrap();
@@ -116,18 +116,18 @@ async fn no_message_passes_a_block_by_any_interface_and_what_was_written_stays()
         code(ben.create_group(&name, &[ada.user_id()]).await),
         "input_invalid"
     );
-    let (_, profile) = call(stage, &ada, Method::GET, "me", None).await;
+    let (_, profile) = call(&stage, &ada, Method::GET, "me", None).await;
     let handle = profile["user"]["handle"].as_str().unwrap();
     assert_eq!(code(ben.find_user(handle).await), "user_unknown");
     let invite = json!({"user_id": ada.user_id()});
-    let (status, body) = call(stage, &ben, Method::POST, "contacts", Some(invite)).await;
+    let (status, body) = call(&stage, &ben, Method::POST, "contacts", Some(invite)).await;
     assert_eq!(
         (status, body["code"].as_str()),
         (StatusCode::FORBIDDEN, Some("not_allowed"))
     );
 
     // It ends, and both go on.
-    block(stage, &ada, &ben, Method::DELETE).await;
+    block(&stage, &ada, &ben, Method::DELETE).await;
     let number = say(&ben, conversation, "after").await.unwrap();
     assert_eq!(
         say(&ada, conversation, "after, too").await.unwrap(),
@@ -137,7 +137,7 @@ async fn no_message_passes_a_block_by_any_interface_and_what_was_written_stays()
 
 #[tokio::test]
 async fn who_wants_contacts_only_is_written_to_by_contacts_only() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let eve = stage.person("eve").await;
     let before = eve
@@ -146,17 +146,17 @@ async fn who_wants_contacts_only_is_written_to_by_contacts_only() {
         .unwrap()
         .conversation_id;
     let patch = json!({"may_write": "contacts"});
-    let (status, body) = call(stage, &ada, Method::PATCH, "privacy", Some(patch)).await;
+    let (status, body) = call(&stage, &ada, Method::PATCH, "privacy", Some(patch)).await;
     assert_eq!(status, StatusCode::OK, "{body}");
 
     assert_eq!(code(ben.open_direct(ada.user_id()).await), "not_allowed");
     say(&eve, before, "we know each other").await.unwrap();
     let invite = json!({"user_id": ada.user_id()});
-    let (status, body) = call(stage, &ben, Method::POST, "contacts", Some(invite)).await;
+    let (status, body) = call(&stage, &ben, Method::POST, "contacts", Some(invite)).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     assert_eq!(code(ben.open_direct(ada.user_id()).await), "not_allowed");
     let accept = format!("contacts/{}/accept", ben.user_id());
-    let (status, body) = call(stage, &ada, Method::POST, &accept, None).await;
+    let (status, body) = call(&stage, &ada, Method::POST, &accept, None).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     let opened = ben.open_direct(ada.user_id()).await.unwrap();
     say(&ben, opened.conversation_id, "hello").await.unwrap();
@@ -164,10 +164,10 @@ async fn who_wants_contacts_only_is_written_to_by_contacts_only() {
 
 #[tokio::test]
 async fn who_shares_a_group_may_write_where_that_is_wanted() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let patch = json!({"may_write": "shared_groups"});
-    let (status, body) = call(stage, &ada, Method::PATCH, "privacy", Some(patch)).await;
+    let (status, body) = call(&stage, &ada, Method::PATCH, "privacy", Some(patch)).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     assert_eq!(code(ben.open_direct(ada.user_id()).await), "not_allowed");
     let name = format!("g-{}", ada.user_id());

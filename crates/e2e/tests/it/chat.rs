@@ -4,11 +4,11 @@ use client::{Draft, Format, Position, Update};
 use proto::message::message_service_client::MessageServiceClient;
 use proto::message::{SendMessageRequest, send_message_response};
 
-use crate::people::{history, next, stage, text};
+use crate::people::{Turn, history, next, stage, text};
 
 #[tokio::test]
 async fn two_people_on_two_gateways_read_each_other_once_and_in_order() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())
@@ -53,7 +53,7 @@ async fn two_people_on_two_gateways_read_each_other_once_and_in_order() {
 
 #[tokio::test]
 async fn a_message_sent_again_by_any_interface_is_stored_once() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())
@@ -113,7 +113,7 @@ async fn a_message_sent_again_by_any_interface_is_stored_once() {
 
 #[tokio::test]
 async fn there_is_one_conversation_for_two_people_also_when_both_open_it_at_once() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let (one, other) = tokio::join!(
         ada.open_direct(ben.user_id()),
@@ -126,7 +126,7 @@ async fn there_is_one_conversation_for_two_people_also_when_both_open_it_at_once
 
 #[tokio::test]
 async fn a_group_is_joined_by_name_and_shows_what_comes_after() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let name = format!("group-{}", ada.user_id().as_uuid().simple());
     let group = ada.create_group(&name, &[]).await.unwrap().conversation_id;
@@ -151,7 +151,7 @@ async fn a_group_is_joined_by_name_and_shows_what_comes_after() {
 
 #[tokio::test]
 async fn a_session_that_comes_back_shows_what_it_missed() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())
@@ -190,7 +190,7 @@ async fn a_session_that_comes_back_shows_what_it_missed() {
 
 #[tokio::test]
 async fn the_badge_is_the_same_on_every_device_and_never_counts_ones_own() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())
@@ -236,7 +236,7 @@ async fn the_badge_is_the_same_on_every_device_and_never_counts_ones_own() {
 
 #[tokio::test]
 async fn the_list_has_the_newest_first_with_its_last_message_and_count() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben, cleo) = (
         stage.person("ada").await,
         stage.person("ben").await,
@@ -277,7 +277,7 @@ async fn the_list_has_the_newest_first_with_its_last_message_and_count() {
 
 #[tokio::test]
 async fn an_attachment_comes_back_as_it_went() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())

@@ -5,12 +5,12 @@ use std::time::Duration;
 use local_stack::process::Process;
 use local_stack::suite::Suite;
 
-use crate::people::Stage;
+use crate::people::{Turn, own_stage};
 use crate::steady_chat::steady_chat;
 
 /// While Ada writes for a minute, `process` is killed and started again, and later paused for 20 seconds.
 async fn killed_and_paused(process: impl Fn(&Suite) -> &Process) {
-    let stage = Stage::set().await;
+    let stage = own_stage(Turn::with_others().await, |_| {}).await;
     let process = process(&stage.suite);
     let outcome = steady_chat(&stage, Duration::from_secs(60), async {
         tokio::time::sleep(Duration::from_secs(6)).await;

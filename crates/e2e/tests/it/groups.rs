@@ -5,7 +5,7 @@ use client::{
 };
 use ids::ConversationId;
 
-use crate::people::{history, stage, text};
+use crate::people::{Turn, history, stage, text};
 use crate::refusals::{answer, greeted};
 
 async fn say(person: &Client, group: ConversationId, words: &str) {
@@ -30,7 +30,7 @@ async fn read(person: &Client, group: ConversationId) -> Vec<String> {
 
 #[tokio::test]
 async fn an_invited_member_sees_what_comes_after_and_what_the_owner_opens() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let group = ada
         .create_group(&name(&ada, "opened"), &[])
@@ -64,7 +64,7 @@ async fn an_invited_member_sees_what_comes_after_and_what_the_owner_opens() {
 
 #[tokio::test]
 async fn what_becomes_of_a_group_is_part_of_its_story() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let group = ada
         .create_group(&name(&ada, "story"), &[ben.user_id()])
@@ -127,14 +127,14 @@ async fn what_becomes_of_a_group_is_part_of_its_story() {
 
 #[tokio::test]
 async fn settings_reach_ones_other_devices_at_once_and_nobody_else() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())
         .await
         .unwrap()
         .conversation_id;
-    let (mut phone, mut bens) = (greeted(stage, &ada).await, greeted(stage, &ben).await);
+    let (mut phone, mut bens) = (greeted(&stage, &ada).await, greeted(&stage, &ben).await);
     let muted = SettingsChanges {
         mute: Some(Mute::Forever),
         ..SettingsChanges::default()
@@ -160,7 +160,7 @@ async fn settings_reach_ones_other_devices_at_once_and_nobody_else() {
 
 #[tokio::test]
 async fn what_is_written_is_in_the_report() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let busy = ada
         .create_group(&name(&ada, "busy"), &[ben.user_id()])

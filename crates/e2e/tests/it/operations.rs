@@ -5,7 +5,7 @@ use local_stack::suite::Service;
 use serde_json::Value;
 use test_support::eventually;
 
-use crate::people::{Stage, next, stage, text};
+use crate::people::{Turn, next, own_stage, stage, text};
 
 pub async fn metrics(service: &Service) -> String {
     let url = format!("{}/metrics", service.ops_url());
@@ -34,7 +34,7 @@ async fn readiness(service: &Service) -> Option<(bool, Value)> {
 
 #[tokio::test]
 async fn a_message_shows_in_the_metrics_of_its_way() {
-    let stage = stage().await;
+    let stage = stage(Turn::alone().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())
@@ -108,7 +108,10 @@ async fn a_message_shows_in_the_metrics_of_its_way() {
 
 #[tokio::test]
 async fn a_message_pod_that_starts_is_ready_once_it_follows_the_log_and_stays_so_without_kafka() {
-    let stage = Stage::set_with(|options| options.message_pods = 2).await;
+    let stage = own_stage(Turn::with_others().await, |options| {
+        options.message_pods = 2
+    })
+    .await;
     let (stays, restarts) = (&stage.suite.messages[0], &stage.suite.messages[1]);
     for pod in [stays, restarts] {
         let (ready, checks) = readiness(pod).await.unwrap();

@@ -1,5 +1,7 @@
 //! A running suite, and people in it.
 
+use std::borrow::Borrow;
+use std::ops::Deref;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -12,11 +14,39 @@ use client::{
 use ids::ConversationId;
 use local_stack::suite::{Options, Suite};
 use tokio::runtime::Runtime;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// How long anything may take that takes milliseconds on an idle machine. A delivery that got lost on its
 /// way is noticed by the next heartbeat, after 15 seconds at the latest, and fetched.
 pub const PATIENCE: Duration = Duration::from_secs(45);
+
+/// What a test has of the machine while it runs.
+#[derive(Debug)]
+pub enum Turn {
+    /// It waits for what must happen; how long that takes says nothing.
+    WithOthers { _held: RwLockReadGuard<'static, ()> },
+    /// It measures, or looks at what comes to rest.
+    Alone {
+        _held: RwLockWriteGuard<'static, ()>,
+    },
+}
+
+static MACHINE: RwLock<()> = RwLock::const_new(());
+
+impl Turn {
+    pub async fn with_others() -> Self {
+        Self::WithOthers {
+            _held: MACHINE.read().await,
+        }
+    }
+
+    /// Waits until no other test runs, and none starts until this is dropped.
+    pub async fn alone() -> Self {
+        Self::Alone {
+            _held: MACHINE.write().await,
+        }
+    }
+}
 
 /// A suite in a folder of its own, which goes with it.
 pub struct Stage {
@@ -25,12 +55,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub async fn set() -> Self {
-        Self::set_with(|_| {}).await
-    }
-
-    /// With options of its own.
-    pub async fn set_with(change: impl FnOnce(&mut Options)) -> Self {
+    async fn set_with(change: impl FnOnce(&mut Options)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut options = Options::for_tests(folder.path());
         // Everybody here comes from one address.
@@ -91,14 +116,38 @@ impl Stage {
     }
 }
 
-/// The suite of the tests that break nothing. It lives on a runtime of its own: that of a test ends with
-/// the test.
-pub async fn stage() -> &'static Stage {
+/// A stage, and the turn of the test that has it.
+pub struct OnStage<T> {
+    stage: T,
+    _turn: Turn,
+}
+
+impl<T: Borrow<Stage>> Deref for OnStage<T> {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        self.stage.borrow()
+    }
+}
+
+/// The suite of the tests that break nothing.
+pub async fn stage(turn: Turn) -> OnStage<&'static Stage> {
+    // It lives on a runtime of its own: that of a test ends with the test.
     static STAGE: OnceCell<Stage> = OnceCell::const_new();
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
-    STAGE
-        .get_or_init(async || RUNTIME.spawn(Stage::set()).await.unwrap())
-        .await
+    let set = async || RUNTIME.spawn(Stage::set_with(|_| {})).await.unwrap();
+    OnStage {
+        stage: STAGE.get_or_init(set).await,
+        _turn: turn,
+    }
+}
+
+/// A suite for one test, with options of its own.
+pub async fn own_stage(turn: Turn, change: impl FnOnce(&mut Options)) -> OnStage<Stage> {
+    OnStage {
+        stage: Stage::set_with(change).await,
+        _turn: turn,
+    }
 }
 
 /// The next update that `wanted` picks; the others are dropped.

@@ -5,7 +5,7 @@ use client::wire::{
 };
 use client::{Client, Connection, Format, Incoming};
 
-use crate::people::{PATIENCE, Stage, stage};
+use crate::people::{PATIENCE, Stage, Turn, stage};
 
 /// A socket on one of the gateways that has said hello.
 async fn open(stage: &Stage, gateway: usize, person: &Client) -> Connection {
@@ -67,14 +67,14 @@ async fn presence(socket: &mut Connection) -> Presence {
 
 #[tokio::test]
 async fn people_who_talk_see_each_other_type_come_and_go_and_strangers_see_nothing() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let eve = stage.person("eve").await;
     let conversation = ada.open_direct(ben.user_id()).await.unwrap();
     let conversation_id = conversation.conversation_id.to_string();
-    let mut adas = open(stage, 0, &ada).await;
-    let mut bens = open(stage, 1, &ben).await;
-    let mut eves = open(stage, 1, &eve).await;
+    let mut adas = open(&stage, 0, &ada).await;
+    let mut bens = open(&stage, 1, &ben).await;
+    let mut eves = open(&stage, 1, &eve).await;
     let ids = |people: &[&Client]| WatchPresence {
         user_ids: people
             .iter()

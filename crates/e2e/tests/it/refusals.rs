@@ -11,7 +11,7 @@ use proto::message::message_service_client::MessageServiceClient;
 use proto::message::{GetStatesRequest, ListEntriesRequest, SendMessageRequest};
 use tonic::metadata::MetadataValue;
 
-use crate::people::{PATIENCE, Stage, history, next, stage, text};
+use crate::people::{PATIENCE, Stage, Turn, history, next, stage, text};
 
 pub async fn say(
     person: &Client,
@@ -97,7 +97,7 @@ pub async fn answer<T>(
 
 #[tokio::test]
 async fn a_stranger_gets_nothing_by_any_interface() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben, eve) = (
         stage.person("ada").await,
         stage.person("ben").await,
@@ -161,7 +161,7 @@ async fn a_stranger_gets_nothing_by_any_interface() {
     assert!(states.into_inner().states.is_empty());
 
     // The socket, also as a second attempt, which no gateway refuses: the log does.
-    let mut socket = greeted(stage, &eve).await;
+    let mut socket = greeted(&stage, &eve).await;
     for attempt in [1, 2] {
         socket
             .send(client_frame::Frame::Send(Send {
@@ -229,7 +229,7 @@ async fn a_stranger_gets_nothing_by_any_interface() {
 
 #[tokio::test]
 async fn who_was_removed_neither_writes_nor_reads_what_came_after() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let name = format!("removed-{}", ada.user_id().as_uuid().simple());
     let group = ada
@@ -280,14 +280,14 @@ async fn who_was_removed_neither_writes_nor_reads_what_came_after() {
 
 #[tokio::test]
 async fn bad_input_is_told_by_its_code_and_closes_nothing() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())
         .await
         .unwrap()
         .conversation_id;
-    let mut socket = greeted(stage, &ada).await;
+    let mut socket = greeted(&stage, &ada).await;
     let good = Send {
         conversation_id: conversation.to_string(),
         client_message_id: ada.new_client_message_id().to_string(),
@@ -402,7 +402,7 @@ async fn bad_input_is_told_by_its_code_and_closes_nothing() {
 
 #[tokio::test]
 async fn without_a_token_there_is_nothing() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let http = reqwest::Client::new();
     let origin = stage.suite.origin();
     let somebody = stage.person("ada").await;
@@ -460,7 +460,7 @@ async fn without_a_token_there_is_nothing() {
 async fn peers_alone_reach_the_internal_port() {
     use proto::message::GetHeadsRequest;
     use proto::message::message_internal_service_client::MessageInternalServiceClient;
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let ada = stage.person("ada").await;
     let url = stage.suite.messages[0].internal_url();
     let mut internal = MessageInternalServiceClient::connect(url.clone())
@@ -486,9 +486,9 @@ async fn peers_alone_reach_the_internal_port() {
 
 #[tokio::test]
 async fn a_log_out_ends_the_sockets_of_that_login_everywhere() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let ada = stage.person("ada").await;
-    let mut socket = greeted(stage, &ada).await;
+    let mut socket = greeted(&stage, &ada).await;
     ada.log_out().await.unwrap();
     let closed = tokio::time::timeout(Duration::from_secs(5), async {
         loop {
@@ -504,7 +504,7 @@ async fn a_log_out_ends_the_sockets_of_that_login_everywhere() {
 
 #[tokio::test]
 async fn a_device_that_is_revoked_from_another_loses_its_sockets_on_every_gateway() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (email, password) = ("many.devices@example.org", "a very particular passphrase");
     let api = Api::new(&stage.suite.origin()).unwrap();
     let registration = client::Registration {
@@ -520,7 +520,7 @@ async fn a_device_that_is_revoked_from_another_loses_its_sockets_on_every_gatewa
     for gateway in &stage.suite.gateways {
         sockets.push(greeted_at(&gateway.socket_url(), &laptop).await);
     }
-    let mut stays = greeted(stage, &phone).await;
+    let mut stays = greeted(&stage, &phone).await;
 
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let revoked = http
@@ -558,7 +558,7 @@ async fn a_device_that_is_revoked_from_another_loses_its_sockets_on_every_gatewa
 
 #[tokio::test]
 async fn no_log_holds_a_secret_a_token_or_what_was_said() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let password = "a very particular passphrase";
     let words = "these very particular words";
     let api = Api::new(&stage.suite.origin()).unwrap();
@@ -597,7 +597,7 @@ async fn no_log_holds_a_secret_a_token_or_what_was_said() {
         matches!(update, Update::Acknowledged { .. }).then_some(())
     })
     .await;
-    let mut socket = greeted(stage, &ada).await;
+    let mut socket = greeted(&stage, &ada).await;
     socket
         .send_raw(format!("{{\"send\": \"{words}").into())
         .await

@@ -6,7 +6,7 @@ use local_stack::process::Stopped;
 use local_stack::suite::{Service, Suite};
 use tokio::time::{Instant, sleep};
 
-use crate::people::Stage;
+use crate::people::{Turn, own_stage};
 use crate::steady_chat::steady_chat;
 
 /// Between two restarts, as an orchestrator waits until a pod is ready and its routes have changed.
@@ -31,7 +31,7 @@ async fn restart(suite: &Suite, service: &Service) {
 
 #[tokio::test]
 async fn a_rolling_restart_of_every_service_loses_nothing_and_is_hardly_seen() {
-    let stage = Stage::set_with(|options| options.message_pods = 2).await;
+    let stage = own_stage(Turn::alone().await, |options| options.message_pods = 2).await;
     let suite = &stage.suite;
     let outcome = steady_chat(&stage, WINDOW, async {
         sleep(BETWEEN).await;

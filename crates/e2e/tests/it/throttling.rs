@@ -5,12 +5,15 @@ use std::time::Duration;
 use local_stack::suite::DynamoDb;
 use tokio::time::sleep;
 
-use crate::people::Stage;
+use crate::people::{Turn, own_stage};
 use crate::steady_chat::steady_chat;
 
 #[tokio::test]
 async fn while_dynamodb_throttles_people_wait_and_nothing_is_lost() {
-    let stage = Stage::set_with(|options| options.dynamodb = DynamoDb::Throttled).await;
+    let stage = own_stage(Turn::with_others().await, |options| {
+        options.dynamodb = DynamoDb::Throttled
+    })
+    .await;
     let throttle = stage.suite.throttle.as_ref().unwrap();
     let outcome = steady_chat(&stage, Duration::from_secs(60), async {
         sleep(Duration::from_secs(5)).await;

@@ -16,7 +16,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-use crate::people::{PATIENCE, Stage, next, text};
+use crate::people::{PATIENCE, Turn, next, own_stage, text};
 
 /// A span as it was exported.
 #[derive(Debug, Clone)]
@@ -126,7 +126,10 @@ async fn one_trace_goes_from_the_senders_socket_to_the_recipients() {
         "MESSAGE__TELEMETRY__SAMPLE_RATIO".to_owned(),
         "0.0".to_owned(),
     ));
-    let stage = Stage::set_with(|options| options.environment.extend(environment)).await;
+    let stage = own_stage(Turn::with_others().await, |options| {
+        options.environment.extend(environment)
+    })
+    .await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())

@@ -187,7 +187,7 @@ export class SimulatedServer {
     const log = this.log(conversationId);
     const head = log.entries.at(-1)?.number ?? 0;
     const reader = this.reader(conversationId, userId);
-    reader.isMarkedUnread &&= number < reader.read;
+    reader.isMarkedUnread &&= number === 0 || number < reader.read;
     reader.read = Math.max(reader.read, Math.min(number, head));
     reader.delivered = Math.max(reader.delivered, reader.read);
     this.#readerMoved(conversationId, userId);
@@ -269,6 +269,14 @@ export class SimulatedServer {
 
   closeAll(code: number): void {
     for (const socket of [...this.sockets]) socket.close(code);
+  }
+
+  /** Says that it is about to stop; whoever is still there later is thrown out. */
+  drain(reconnect_after_ms: number, patienceMs: number): void {
+    for (const socket of [...this.sockets]) {
+      socket.push({ closing: { reconnect_after_ms, reason: 'being replaced' } });
+      setTimeout(() => socket.close(4012), patienceMs);
+    }
   }
 
   /** From now on no cursor of before can be continued. */

@@ -1,6 +1,8 @@
 import { Link } from '@tanstack/react-router';
+import { defaultRangeExtractor, type Range, useVirtualizer } from '@tanstack/react-virtual';
 import { useLiveQuery } from 'dexie-react-hooks';
-import { type KeyboardEvent, useMemo, useState } from 'react';
+import { type KeyboardEvent, type RefObject, useCallback, useMemo, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { type ConversationRecord, isMuted, unreadCount } from '@/engine/conversation';
 import { t } from '@/shared/i18n/i18n';
 import { type People, titleOf, usePeople } from '@/shared/people/names';
@@ -18,7 +20,6 @@ import { previewOf } from './preview';
 interface Line {
   conversation: ConversationRecord;
   title: string;
-  preview: string;
   draft: string | undefined;
   unread: number;
   pictureUrl: string | undefined;
@@ -26,6 +27,8 @@ interface Line {
 }
 
 const WATCHED = 50;
+/** Height of a line with its gap, until it is measured. */
+const LINE_PX = 70;
 
 type Filter = 'all' | 'unread' | 'groups' | 'archived';
 
@@ -33,6 +36,8 @@ export function ConversationList() {
   const { engine, user } = useSignedIn();
   const [search, setSearch] = useState('');
   const [filter, setFilter] = useState<Filter>('all');
+  const searchField = useRef<HTMLInputElement>(null);
+  const focusLine = useRef<(index: number) => void>(undefined);
   const conversations = useLiveQuery(
     () =>
       engine.database.conversations
@@ -54,22 +59,25 @@ export function ConversationList() {
   const people = usePeople(useMemo(() => peopleOf(conversations ?? []), [conversations]));
   const isOnline = useOnline(useMemo(() => peersOf(conversations ?? []), [conversations]));
   if (!conversations || (conversations.length === 0 && !isLoaded)) return <Skeleton />;
-  const lines = conversations.map((conversation) =>
-    toLine(conversation, people, user.user_id, drafts, isOnline),
-  );
+  const lines = conversations.map((conversation) => toLine(conversation, people, drafts, isOnline));
   const wanted = search.trim().toLocaleLowerCase();
   const found = lines
     .filter((line) => passes(line, filter) && line.title.toLocaleLowerCase().includes(wanted))
     .sort((a, b) => pinOf(a) - pinOf(b));
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: its links take the focus, it only hears their keys
-    <div className="flex min-h-0 flex-1 flex-col" onKeyDown={moveInList}>
+    <div className="flex min-h-0 flex-1 flex-col">
       <div className="grid gap-2 px-3 pb-2">
         <label className="flex items-center gap-2 rounded-xl bg-raised px-3 py-2 text-soft focus-within:ring-2 focus-within:ring-accent/40">
           <SearchIcon className="size-4 shrink-0" />
           <input
+            ref={searchField}
             type="search"
             data-shortcut="search"
+            onKeyDown={(event) => {
+              if (event.key !== 'ArrowDown' || event.altKey) return;
+              event.preventDefault();
+              focusLine.current?.(0);
+            }}
             value={search}
             onChange={(event) => setSearch(event.target.value)}
             placeholder={t('list.search')}
@@ -90,23 +98,114 @@ export function ConversationList() {
           onChange={setFilter}
         />
       </div>
-      <nav aria-label={t('nav.conversations')} className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
-        {found.length === 0 ? (
+      {found.length === 0 ? (
+        <nav aria-label={t('nav.conversations')} className="min-h-0 flex-1 px-2">
           <p className="px-4 py-10 text-center text-soft">
             {lines.length === 0 ? t('list.empty') : t('list.nothingFound')}
           </p>
-        ) : (
-          <ul className="flex flex-col gap-0.5">
-            {found.map((line) => (
-              <li key={line.conversation.conversation_id} className="group/line relative">
-                <ConversationLink line={line} />
+        </nav>
+      ) : (
+        <Lines
+          lines={found}
+          people={people}
+          focusLine={focusLine}
+          onLeaveUpwards={() => searchField.current?.focus()}
+        />
+      )}
+    </div>
+  );
+}
+
+/**
+ * Only what is in sight stands in the page, and the line that has the focus. Arrows move from line to
+ * line; each line says which of how many it is.
+ */
+function Lines({
+  lines,
+  people,
+  focusLine,
+  onLeaveUpwards,
+}: {
+  lines: readonly Line[];
+  people: People;
+  /** For the search field: moves the focus to a line. */
+  focusLine: RefObject<((index: number) => void) | undefined>;
+  onLeaveUpwards: () => void;
+}) {
+  const scroller = useRef<HTMLElement>(null);
+  const [focused, setFocused] = useState<string>();
+  const kept = lines.findIndex((line) => line.conversation.conversation_id === focused);
+  const list = useVirtualizer({
+    count: lines.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => LINE_PX,
+    getItemKey: useCallback(
+      (index: number) => lines[index]?.conversation.conversation_id ?? index,
+      [lines],
+    ),
+    rangeExtractor: useCallback(
+      (range: Range) => {
+        const shown = defaultRangeExtractor(range);
+        return kept < 0 || shown.includes(kept) ? shown : [...shown, kept].sort((a, b) => a - b);
+      },
+      [kept],
+    ),
+    overscan: 6,
+    paddingEnd: 8,
+  });
+  const focus = (index: number) => {
+    const id = lines[index]?.conversation.conversation_id;
+    if (id === undefined) return;
+    // It may be far out of sight: it has to be there before it can have the focus.
+    flushSync(() => setFocused(id));
+    scroller.current
+      ?.querySelector<HTMLElement>(`[data-conversation="${id}"]`)
+      ?.focus({ preventScroll: true });
+    list.scrollToIndex(index);
+  };
+  focusLine.current = focus;
+  const pressed = (event: KeyboardEvent) => {
+    const { target } = event;
+    if (!(target instanceof HTMLElement) || !target.matches('[data-conversation]')) return;
+    const at = lines.findIndex(
+      (line) => line.conversation.conversation_id === target.dataset.conversation,
+    );
+    const next = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: lines.length - 1 }[event.key];
+    if (next === undefined || event.altKey) return;
+    event.preventDefault();
+    if (next < 0) onLeaveUpwards();
+    else focus(Math.min(next, lines.length - 1));
+  };
+  return (
+    <nav
+      ref={scroller}
+      aria-label={t('nav.conversations')}
+      className="min-h-0 flex-1 overflow-y-auto px-2"
+      onKeyDown={pressed}
+    >
+      <ul className="relative" style={{ height: list.getTotalSize() }}>
+        {list.getVirtualItems().map(({ index, key, start }) => {
+          const line = lines[index];
+          return (
+            line && (
+              <li
+                key={key}
+                ref={list.measureElement}
+                data-index={index}
+                aria-setsize={lines.length}
+                aria-posinset={index + 1}
+                className="group/line absolute inset-x-0 top-0 pb-0.5"
+                style={{ transform: `translateY(${start}px)` }}
+                onFocus={() => setFocused(line.conversation.conversation_id)}
+              >
+                <ConversationLink line={line} people={people} />
                 <LineMenu conversation={line.conversation} unread={line.unread} />
               </li>
-            ))}
-          </ul>
-        )}
-      </nav>
-    </div>
+            )
+          );
+        })}
+      </ul>
+    </nav>
   );
 }
 
@@ -129,22 +228,8 @@ function pinOf({ conversation }: Line): number {
   return conversation.settings.pin_position ?? Number.MAX_SAFE_INTEGER;
 }
 
-/** Arrows move between the search field and the conversations. */
-function moveInList(event: KeyboardEvent<HTMLElement>): void {
-  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-  const { activeElement } = document;
-  if (step === undefined || event.altKey) return;
-  if (!activeElement?.matches('[data-shortcut="search"], [data-conversation]')) return;
-  event.preventDefault();
-  const places = [
-    ...event.currentTarget.querySelectorAll<HTMLElement>(
-      '[data-shortcut="search"], [data-conversation]',
-    ),
-  ];
-  places[places.indexOf(activeElement as HTMLElement) + step]?.focus();
-}
-
-function ConversationLink({ line }: { line: Line }) {
+function ConversationLink({ line, people }: { line: Line; people: People }) {
+  const { user } = useSignedIn();
   const { conversation, title, unread } = line;
   const now = useNow();
   const { conversation_id, last_entry, state } = conversation;
@@ -196,7 +281,8 @@ function ConversationLink({ line }: { line: Line }) {
                 {line.draft}
               </>
             ) : (
-              line.preview
+              last_entry &&
+              previewOf(last_entry, people, user.user_id, conversation.kind === 'group')
             )}
           </span>
           {isPinned && unread === 0 && <PinIcon className="size-4 shrink-0 text-soft" />}
@@ -243,15 +329,12 @@ function isShown(line: ConversationRecord, me: string): boolean {
 function toLine(
   conversation: ConversationRecord,
   people: People,
-  me: string,
   drafts: ReadonlyMap<string, string> | undefined,
   isOnline: (userId: string) => boolean,
 ): Line {
-  const inGroup = conversation.kind === 'group';
   return {
     conversation,
     title: titleOf(conversation, people),
-    preview: conversation.last_entry ? previewOf(conversation.last_entry, people, me, inGroup) : '',
     draft: drafts?.get(conversation.conversation_id),
     unread: unreadCount(conversation),
     pictureUrl: pictureUrlOf(people.get(conversation.peer_id ?? '')?.picture),

@@ -1,69 +1,53 @@
-import { useQuery } from '@tanstack/react-query';
-import { lazy, Suspense, useState } from 'react';
-import { read } from '@/shared/api/conversations';
 import { t } from '@/shared/i18n/i18n';
-import { useSignedIn } from '@/shared/session/context';
 import { FileIcon } from '@/shared/ui/icons';
+import { useDialogActions } from './dialog-actions';
 import { sizeText } from './size';
+import { isPicture, useDownload } from './use-download';
 
-const Lightbox = lazy(() => import('./lightbox'));
-
-const IMAGES = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif']);
 const VIDEOS = new Set(['video/mp4', 'video/webm', 'video/ogg', 'video/quicktime']);
 
+/** Of a fixed size, so that nothing moves when a picture has come. */
+const PICTURE_BOX = 'my-1 h-52 w-72 max-w-full overflow-hidden rounded-xl bg-ink/5';
+
 export function Attachment({ fileId }: { fileId: string }) {
-  const { api } = useSignedIn();
-  const [isOpen, setOpen] = useState(false);
-  const download = useQuery({
-    queryKey: ['download', fileId],
-    queryFn: async () =>
-      read(
-        await api.files.GET('/api/files/{file_id}/download', {
-          params: { path: { file_id: fileId } },
-        }),
-      ),
-    // The address is good for minutes; a new one is asked for before it ends.
-    staleTime: ({ state }) => (state.data?.expires_in_seconds ?? 60) * 900,
-    refetchInterval: ({ state }) => (state.data?.expires_in_seconds ?? 60) * 900,
-  });
-  if (!download.data) {
+  const { files, openPicture } = useDialogActions();
+  const download = useDownload(fileId);
+  const file = download.data?.file ?? files.get(fileId);
+  const url = download.data?.download_url;
+  if (isPicture(file?.content_type) && !(download.error && !url)) {
+    const name = file?.file_name ?? '';
     return (
-      <span className="my-1 flex items-center gap-2 text-soft text-sm">
-        <FileIcon /> {download.error ? t('attachment.unavailable') : t('attachment.loading')}
+      <button
+        type="button"
+        className={`${PICTURE_BOX} block cursor-zoom-in`}
+        aria-label={t('attachment.open', { name })}
+        onClick={() => openPicture(fileId)}
+      >
+        {url && <img src={url} alt={name} loading="lazy" className="size-full object-cover" />}
+      </button>
+    );
+  }
+  if (!file && !download.error) {
+    // Most of what people send is pictures; later it is known before it is drawn.
+    return (
+      <span className={`${PICTURE_BOX} flex animate-pulse items-center justify-center`}>
+        <span className="sr-only">{t('attachment.loading')}</span>
       </span>
     );
   }
-  const { file, download_url } = download.data;
-  if (IMAGES.has(file.content_type)) {
+  if (!file || !url) {
     return (
-      <>
-        <button
-          type="button"
-          className="my-1 block cursor-zoom-in overflow-hidden rounded-xl bg-ink/5"
-          aria-label={t('attachment.open', { name: file.file_name })}
-          onClick={() => setOpen(true)}
-        >
-          {/* Of a fixed size, so that nothing moves when it has come. */}
-          <img
-            src={download_url}
-            alt={file.file_name}
-            loading="lazy"
-            className="h-52 w-72 max-w-full object-cover"
-          />
-        </button>
-        {isOpen && (
-          <Suspense>
-            <Lightbox name={file.file_name} url={download_url} onClose={() => setOpen(false)} />
-          </Suspense>
-        )}
-      </>
+      <span className="my-1 flex items-center gap-2 text-soft text-sm">
+        <FileIcon />
+        {download.error ? t('attachment.unavailable') : t('attachment.loading')}
+      </span>
     );
   }
   if (VIDEOS.has(file.content_type)) {
     return (
       // biome-ignore lint/a11y/useMediaCaption: what people send has no captions
       <video
-        src={download_url}
+        src={url}
         controls
         preload="metadata"
         aria-label={file.file_name}
@@ -75,7 +59,7 @@ export function Attachment({ fileId }: { fileId: string }) {
     return (
       // biome-ignore lint/a11y/useMediaCaption: what people send has no captions
       <audio
-        src={download_url}
+        src={url}
         controls
         preload="metadata"
         aria-label={file.file_name}
@@ -85,7 +69,7 @@ export function Attachment({ fileId }: { fileId: string }) {
   }
   return (
     <a
-      href={download_url}
+      href={url}
       target="_blank"
       rel="noopener noreferrer"
       className="my-1 flex items-center gap-3 rounded-xl bg-ink/5 px-3 py-2.5 hover:bg-ink/10"

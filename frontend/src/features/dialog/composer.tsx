@@ -271,7 +271,11 @@ function UploadChip({ upload, onRemove }: { upload: Upload; onRemove: () => void
     <li
       className={`flex max-w-60 items-center gap-2 rounded-xl bg-raised py-1.5 pr-1 pl-2.5 text-sm ${upload.error ? 'ring-1 ring-danger/60' : ''}`}
     >
-      <FileIcon className="size-5 shrink-0 text-accent-ink" />
+      {upload.previewUrl ? (
+        <img src={upload.previewUrl} alt="" className="size-10 shrink-0 rounded-lg object-cover" />
+      ) : (
+        <FileIcon className="size-5 shrink-0 text-accent-ink" />
+      )}
       <span className="min-w-0">
         <span className="block truncate">{upload.fileName}</span>
         {upload.error ? (

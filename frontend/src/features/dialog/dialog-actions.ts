@@ -1,4 +1,5 @@
 import { createContext, use } from 'react';
+import type { KnownFile } from '@/engine/database';
 import type { MessageRow } from './timeline-rows';
 
 /** What can be done with a message, for whatever shows one. */
@@ -10,6 +11,9 @@ export interface DialogActions {
   showInfo(row: MessageRow): void;
   /** Scrolls to a message, however far back it is. */
   goTo(number: number): void;
+  /** Shows a picture over the whole screen. */
+  openPicture(fileId: string): void;
+  files: ReadonlyMap<string, KnownFile>;
   /** Whether this person may delete the message for everybody. */
   mayDeleteForAll(row: MessageRow): boolean;
   /** Out of a conversation one only reads. */

@@ -27,11 +27,13 @@ import { type DialogActions, DialogActionsContext } from './dialog-actions';
 import { Timeline, type TimelineHandle } from './timeline';
 import type { MessageRow } from './timeline-rows';
 import { type Uploads, useUploads } from './uploads';
+import { isPicture } from './use-download';
 import { useMembers } from './use-members';
 import { type Timeline as TimelineData, useTimeline } from './use-timeline';
 
 const Details = lazy(() => import('./details'));
 const MessageInfo = lazy(() => import('./message-info'));
+const Lightbox = lazy(() => import('./lightbox'));
 
 const WRITE: ComposerMode = { kind: 'write' };
 
@@ -46,6 +48,7 @@ export function Dialog({ conversationId }: { conversationId: string }) {
   const [mode, setMode] = useState<ComposerMode>(WRITE);
   const [deleting, setDeleting] = useState<MessageRow>();
   const [informed, setInformed] = useState<MessageRow>();
+  const [picture, setPicture] = useState<string>();
   const handle = useRef<TimelineHandle>(null);
   const myRole = useMyRole(conversation);
   const isMember = conversation?.member === 1;
@@ -76,6 +79,8 @@ export function Dialog({ conversationId }: { conversationId: string }) {
     },
     askToDelete: setDeleting,
     showInfo: setInformed,
+    openPicture: setPicture,
+    files: timeline.files,
     goTo: (number) => handle.current?.goTo(number),
     mayDeleteForAll: (row) => row.own || myRole === 'owner' || myRole === 'admin',
     isMember,
@@ -120,9 +125,27 @@ export function Dialog({ conversationId }: { conversationId: string }) {
             />
           </Suspense>
         )}
+        {picture !== undefined && (
+          <Suspense>
+            <Lightbox
+              fileIds={picturesIn(timeline)}
+              fileId={picture}
+              onGo={setPicture}
+              onClose={() => setPicture(undefined)}
+            />
+          </Suspense>
+        )}
       </DropTarget>
     </DialogActionsContext>
   );
+}
+
+/** As they stand under one another. */
+function picturesIn({ entries, outbox, hidden, files }: TimelineData): string[] {
+  const stored = entries.filter((entry) => !hidden.has(entry.number));
+  return [...stored.map((entry) => entry.message), ...outbox]
+    .flatMap((one) => (one && 'attachment_ids' in one ? one.attachment_ids : []))
+    .filter((id) => isPicture(files.get(id)?.content_type));
 }
 
 function textOf({ bubble }: MessageRow): string {
@@ -190,6 +213,8 @@ function Header({
       >
         <BackIcon />
       </Link>
+      {/* Inside the button it would be no heading to a screen reader. */}
+      <h1 className="sr-only">{title}</h1>
       <button
         type="button"
         className="flex min-w-0 cursor-pointer items-center gap-3 rounded-xl py-1 pr-3 pl-1 text-left hover:bg-hover"
@@ -204,9 +229,7 @@ function Header({
           isOnline={presence?.state === 'online'}
         />
         <span className="min-w-0">
-          <span className="flex min-w-0">
-            <h1 className="truncate font-semibold leading-tight">{title}</h1>
-          </span>
+          <span className="block truncate font-semibold leading-tight">{title}</span>
           <span className="block truncate text-soft text-xs">
             <Subtitle conversation={conversation} people={people} />
           </span>

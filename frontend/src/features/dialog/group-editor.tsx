@@ -34,7 +34,7 @@ export function GroupEditor({
   const picturing = useMutation({
     mutationFn: async (file: File) =>
       changing.mutateAsync({
-        picture_id: await upload(api, conversation_id, file, () => undefined),
+        picture_id: (await upload(api, conversation_id, file, () => undefined)).file_id,
       }),
   });
   const submit = (event: FormEvent<HTMLFormElement>) => {

@@ -22,6 +22,7 @@ import { useNow } from '@/shared/ui/use-now';
 import { MessageLine } from './message-line';
 import { type TimelineRow, timelineRows } from './timeline-rows';
 import { useAttention } from './use-attention';
+import { isPicture } from './use-download';
 import type { Timeline as TimelineData } from './use-timeline';
 
 /** So near to the end counts as being there. */
@@ -61,7 +62,7 @@ export function Timeline({
   const list = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (index) => estimateOf(rows[index]),
+    estimateSize: (index) => estimateOf(rows[index], timeline.files),
     getItemKey: useCallback((index: number) => rows[index]?.key ?? index, [rows]),
     overscan: 12,
     paddingStart: 12,
@@ -202,12 +203,15 @@ function useNewAbove(timeline: TimelineData, unread: number): number | undefined
 }
 
 /** Near to what is measured later, so that the scroll bar doesn't jump. */
-function estimateOf(row: TimelineRow | undefined): number {
+function estimateOf(row: TimelineRow | undefined, files: TimelineData['files']): number {
   if (row?.kind !== 'message') return 44;
   const { text, attachmentIds } = row.bubble;
   const lines = Math.ceil(text.length / 55) + (text.match(/\n/gu)?.length ?? 0);
   const extras = (row.bubble.replyTo > 0 ? 56 : 0) + (row.bubble.reactions.length > 0 ? 26 : 0);
-  return 20 + Math.max(1, lines) * 22 + attachmentIds.length * 80 + (row.isFirst ? 12 : 0) + extras;
+  const attached = attachmentIds
+    .map((id) => files.get(id))
+    .reduce((sum, file) => sum + (!file || isPicture(file.content_type) ? 216 : 72), 0);
+  return 20 + Math.max(1, lines) * 22 + attached + (row.isFirst ? 12 : 0) + extras;
 }
 
 /** Up and down from message to message, whoever has the focus on one. */

@@ -2,7 +2,7 @@ import { useLiveQuery } from 'dexie-react-hooks';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { inBackground } from '@/engine/background';
 import { type ConversationRecord, newestRange } from '@/engine/conversation';
-import type { ClientDatabase, MemberMarks, OutboxItem } from '@/engine/database';
+import type { ClientDatabase, KnownFile, MemberMarks, OutboxItem } from '@/engine/database';
 import type { Entry } from '@/engine/wire';
 import { useSignedIn } from '@/shared/session/context';
 import {
@@ -22,6 +22,8 @@ export interface Timeline {
   marks: MemberMarks[];
   /** What is answered here, by number, as far as it is held. */
   quoted: ReadonlyMap<number, Entry>;
+  /** What is attached here, as far as it is known. */
+  files: ReadonlyMap<string, KnownFile>;
   /** Nothing stands before the first entry. */
   isComplete: boolean;
   /** The newest entry is among them. */
@@ -39,6 +41,7 @@ export interface Timeline {
 const THIN = 30;
 const NOTHING: ReadonlySet<number> = new Set();
 const NO_QUOTES: ReadonlyMap<number, Entry> = new Map();
+const NO_FILES: ReadonlyMap<string, KnownFile> = new Map();
 /** How far back a quoted message is looked for. */
 const PAGES_TO_LOOK_THROUGH = 40;
 
@@ -141,6 +144,7 @@ export function useTimeline(conversationId: string): Timeline {
     hidden: found?.hidden ?? NOTHING,
     marks: found?.marks ?? [],
     quoted: found?.quoted ?? NO_QUOTES,
+    files: found?.files ?? NO_FILES,
     isComplete:
       range !== undefined &&
       range.from <= 1 &&
@@ -155,7 +159,7 @@ export function useTimeline(conversationId: string): Timeline {
 }
 
 async function readWindow(
-  { conversations, entries, outbox, hidden, receipts }: ClientDatabase,
+  { conversations, entries, outbox, hidden, receipts, files }: ClientDatabase,
   conversationId: string,
   window: TimelineWindow | undefined,
 ) {
@@ -185,6 +189,10 @@ async function readWindow(
       .filter((number) => number > 0)
       .map((number): [string, number] => [conversationId, number]),
   );
+  const attached = [...rows.map((row) => row.message), ...waiting].flatMap((one) =>
+    one && 'attachment_ids' in one ? one.attachment_ids : [],
+  );
+  const known = await files.bulkGet(attached);
   return {
     conversation,
     window,
@@ -192,6 +200,7 @@ async function readWindow(
     outbox: waiting,
     hidden: new Set(hiddenRows.map((row) => row.number)),
     marks,
+    files: new Map(known.flatMap((file) => (file ? [[file.file_id, file] as const] : []))),
     quoted: new Map(originals.flatMap((entry) => (entry ? [[entry.number, entry] as const] : []))),
   };
 }
