@@ -373,8 +373,8 @@ mod tests {
 
         relay.set(Mode::Slice { bytes: 10 });
         assert!(ask_much(&mut stream, 1_000).await.1 > 1);
-        // 100 pieces there, and as many or more back.
-        assert!(relay.done().held >= held + 150);
+        // What has passed in pieces there may need none on its way back.
+        assert!(relay.done().held >= held + 90);
 
         relay.set(Mode::Pass);
         assert_eq!(ask_much(&mut stream, 100).await.1, 1);

@@ -181,8 +181,8 @@ impl Fault {
             0..5 => Self::Kill(server, ms(rng, 0..3_000)),
             5..8 => Self::Pause(server, ms(rng, 2_000..20_000)),
             8 => Self::Restart(server),
-            9 => Self::Throttle(rng.random_range(50..=1_000), ms(rng, 2_000..20_000)),
-            10 => Self::LoseAnswers(rng.random_range(10..=100), ms(rng, 5_000..20_000)),
+            9 => Self::Throttle(rng.random_range(100..=1_000), ms(rng, 3_000..20_000)),
+            10 => Self::LoseAnswers(rng.random_range(20..=100), ms(rng, 5_000..20_000)),
             _ => Self::Flush,
         }
     }

@@ -12,7 +12,7 @@ use relay::{Mode, Relay};
 use tokio::time::{Instant, sleep};
 
 use crate::operations::{metrics, value};
-use crate::people::{Stage, next, text};
+use crate::people::{Turn, next, own_stage, text};
 use crate::steady_chat::steady_chat;
 
 /// How long a gateway may say that it is ready after its last word from Kafka, and some for a busy machine.
@@ -33,7 +33,10 @@ async fn until_ready(service: &Service, is_ready: bool, within: Duration) -> Dur
 
 #[tokio::test]
 async fn a_gateway_that_is_cut_off_from_kafka_says_so_and_nothing_is_lost() {
-    let stage = Stage::set_with(|options| options.links = Links::Relayed).await;
+    let stage = own_stage(Turn::alone().await, |options| {
+        options.links = Links::Relayed;
+    })
+    .await;
     let (gateway, other) = (&stage.suite.gateways[0], &stage.suite.gateways[1]);
     let link = (stage.suite.links.iter())
         .find(|link| link.from == gateway.name() && link.to == "kafka")
@@ -69,7 +72,10 @@ async fn a_gateway_that_is_cut_off_from_kafka_says_so_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn a_gateway_whose_deliveries_are_gone_goes_on_from_their_end() {
-    let stage = Stage::set_with(|options| options.links = Links::Relayed).await;
+    let stage = own_stage(Turn::alone().await, |options| {
+        options.links = Links::Relayed;
+    })
+    .await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let conversation = ada
         .open_direct(ben.user_id())
@@ -120,7 +126,7 @@ async fn a_gateway_whose_deliveries_are_gone_goes_on_from_their_end() {
 #[tokio::test]
 async fn a_half_open_connection_is_noticed_on_both_sides_and_resumed_without_a_hole() {
     const HEARTBEAT: Duration = Duration::from_secs(2);
-    let stage = Stage::set_with(|options| {
+    let stage = own_stage(Turn::alone().await, |options| {
         let name = "CHAT_GATEWAY__GATEWAY__HEARTBEAT_INTERVAL_MS".to_owned();
         let milliseconds = HEARTBEAT.as_millis().to_string();
         options.environment.push((name, milliseconds));
