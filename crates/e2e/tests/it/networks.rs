@@ -12,7 +12,7 @@ use relay::{Mode, Relay};
 use tokio::time::{Instant, sleep};
 
 use crate::operations::{metrics, value};
-use crate::people::{Turn, next, own_stage, text};
+use crate::people::{Turn, next, own_stage, stage, text};
 use crate::steady_chat::steady_chat;
 
 /// How long a gateway may say that it is ready after its last word from Kafka, and some for a busy machine.
@@ -208,4 +208,48 @@ async fn a_half_open_connection_is_noticed_on_both_sides_and_resumed_without_a_h
             assert_eq!(text(&shown), Some(format!("missed {number}").as_str()));
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_read_while_a_device_was_away_is_told_when_it_is_back() {
+    let stage = stage(Turn::with_others().await).await;
+    let gateway = &stage.suite.gateways[0];
+    let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
+    let relay = Relay::to(gateway.http.to_string()).await.unwrap();
+    let (session, mut updates) = Session::start(
+        &ada,
+        SessionOptions {
+            socket_url: Some(gateway.socket_url()),
+            socket_by: Some(relay.address()),
+            ..SessionOptions::default()
+        },
+    );
+    session.show([conversation]);
+    session
+        .send(conversation, Draft::text("read it"))
+        .await
+        .unwrap();
+    let number = next(&mut updates, |update| match update {
+        Update::Acknowledged { number, .. } => Some(number),
+        _ => None,
+    })
+    .await;
+    relay.set(Mode::Cut);
+    next(&mut updates, |update| {
+        matches!(update, Update::Connection(ConnectionState::Waiting { .. })).then_some(())
+    })
+    .await;
+    ben.mark_read(conversation, number).await.unwrap();
+    relay.set(Mode::Pass);
+    let told = next(&mut updates, |update| match update {
+        Update::Receipt { user, read, .. } => Some((user, read)),
+        _ => None,
+    })
+    .await;
+    assert_eq!(told, (ben.user_id(), number));
 }
