@@ -5,8 +5,9 @@ const origin = process.env.PARLANCE_ORIGIN ?? 'http://localhost:8080';
 
 export default defineConfig({
   testDir: 'e2e',
-  timeout: 120_000,
-  expect: { timeout: 20_000 },
+  // Long enough for a machine that does much else: tests wait for what happens, not for time.
+  timeout: 400_000,
+  expect: { timeout: 60_000 },
   workers: 1,
   forbidOnly: true,
   reporter: 'list',

@@ -1,4 +1,4 @@
-import { Device, newAccount } from './people';
+import { Device, newAccount, newHandle } from './people';
 import { expect, hasNoBarriers, test } from './test';
 
 const SETTINGS = [
@@ -38,6 +38,53 @@ test('no place has barriers that a program can find', async ({ browser }) => {
     await hasNoBarriers(ada.page);
   }
 });
+
+test('nothing is cut off at the edge of a small phone, in the longer language', async ({
+  browser,
+}) => {
+  const [adasAccount, bensAccount] = [newAccount('Ada'), newAccount('Ben')];
+  const ben = await Device.open(browser, 1);
+  await ben.signUp(bensAccount);
+  // WCAG 2.2, 1.4.10: everything at a width of 320 without scrolling sideways.
+  const ada = await Device.open(browser, 0, { viewport: { width: 320, height: 640 } });
+  const { page } = ada;
+  await ada.signUp(adasAccount, '/settings/appearance');
+  await page.getByText('Deutsch', { exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Aussehen und Sprache' })).toBeVisible();
+  const places = ['contacts', 'groups', 'reports', 'settings'];
+  const sections = ['profile', 'appearance', 'privacy', 'security', 'devices', 'account'];
+  for (const place of [...places, ...sections.map((section) => `settings/${section}`)]) {
+    await page.goto(`/${place}`);
+    await expect(page.locator('.animate-pulse')).toHaveCount(0);
+    expect(await page.evaluate(cutOff), place).toEqual([]);
+  }
+  const name = newHandle('a-group-with-a-long-name');
+  await page.goto('/');
+  await page.getByRole('button', { name: 'Neue Unterhaltung' }).click();
+  expect(await page.evaluate(cutOff), 'new conversation').toEqual([]);
+  await page.getByRole('tab', { name: 'Neue Gruppe' }).click();
+  await page.getByLabel('Gruppenname').fill(name);
+  await page.getByRole('button', { name: 'Gruppe anlegen' }).click();
+  await expect(page.getByRole('heading', { name })).toBeVisible();
+  expect(await page.evaluate(cutOff), 'conversation').toEqual([]);
+  await page.getByRole('main').getByRole('button', { name }).click();
+  await page.getByRole('button', { name: 'Neuer Einladungslink' }).click();
+  await expect(page.getByTestId('invitation-link')).toBeVisible();
+  expect(await page.evaluate(cutOff), 'details').toEqual([]);
+});
+
+/** Runs in the page: what reaches over the edge of the screen, or of the dialog that is open. */
+function cutOff(): string[] {
+  const dialog = document.querySelector('dialog[open]');
+  const edge = (dialog ?? document.documentElement).getBoundingClientRect();
+  return [...(dialog ?? document.body).querySelectorAll('*')]
+    .filter((element) => element.checkVisibility() && !element.closest('.sr-only'))
+    .filter((element) => {
+      const { left, right, width } = element.getBoundingClientRect();
+      return width > 1 && (right > edge.right + 1 || left < edge.left - 1);
+    })
+    .map((element) => element.outerHTML.slice(0, 150));
+}
 
 test('works under a strict content security policy', async ({ browser }) => {
   const [adasAccount, bensAccount] = [newAccount('Ada'), newAccount('Ben')];

@@ -18,7 +18,7 @@ use crate::stack::Stack;
 /// What to measure, and where.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Only these workloads; without any, all but the storm, which needs a suite of its own.
+    /// Only these workloads; without any, all but the storms, of which the first needs a suite of its own.
     #[arg(long = "workload", value_enum, value_delimiter = ',')]
     workloads: Vec<Workload>,
     /// One-to-one: messages a second, all pairs together.
@@ -33,7 +33,7 @@ pub struct Args {
     /// Rooms, of 50 people online each.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     rooms: u32,
-    /// Idle and storm: signed-in sockets, 20 to a person.
+    /// Idle and storms: signed-in sockets, 20 to a person.
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]
     sockets: u32,
     /// How long each rate is measured.
@@ -85,6 +85,8 @@ pub enum Workload {
     Idle,
     /// All sockets of a gateway lost at once. By itself, with --gateways 2.
     Storm,
+    /// Three times as many clients that start with nothing kept as can be served.
+    ColdStart,
     /// Ids of the central generator.
     Ids,
 }
@@ -139,6 +141,9 @@ pub async fn run(args: Args) -> Result<()> {
             }
             Workload::Storm => {
                 report.storm = Some(Box::pin(workloads::storm(&args, &stack)).await?);
+            }
+            Workload::ColdStart => {
+                report.cold_start = Some(Box::pin(workloads::cold_start(&args, &stack)).await?);
             }
             // A suite that runs elsewhere keeps its internal ports to itself.
             Workload::Ids if args.server.is_some() && args.workloads.is_empty() => {}

@@ -395,6 +395,8 @@ impl Board {
             | Update::Hidden { .. }
             | Update::SettingsChanged { .. }
             | Update::ContactsChanged
+            | Update::Typing { .. }
+            | Update::Presence { .. }
             | Update::Complaint { .. } => {}
         }
     }

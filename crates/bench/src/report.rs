@@ -11,7 +11,7 @@ use crate::load::Measured;
 use crate::machine::Machine;
 use crate::processes::CpuSeconds;
 use crate::stack::Stack;
-use crate::workloads::{Idle, Ids, Storm};
+use crate::workloads::{ColdStart, Idle, Ids, Storm};
 
 /// The five services.
 const SERVICES: [&str; 5] = [
@@ -36,6 +36,7 @@ pub struct Report {
     pub rooms: Vec<Measured>,
     pub idle: Option<Idle>,
     pub storm: Option<Storm>,
+    pub cold_start: Option<ColdStart>,
     pub ids: Vec<Ids>,
 }
 
@@ -50,6 +51,7 @@ impl Report {
             rooms: Vec::new(),
             idle: None,
             storm: None,
+            cold_start: None,
             ids: Vec::new(),
         }
     }
@@ -72,8 +74,13 @@ impl Report {
         });
         let idle = self.idle.iter().flat_map(|idle| idle.faults.clone());
         let storm = self.storm.iter().flat_map(|storm| storm.faults.clone());
+        let cold = self.cold_start.iter().flat_map(|cold| cold.faults.clone());
         let ids = self.ids.iter().flat_map(|ids| ids.faults.clone());
-        runs.chain(idle).chain(storm).chain(ids).collect()
+        runs.chain(idle)
+            .chain(storm)
+            .chain(cold)
+            .chain(ids)
+            .collect()
     }
 }
 
@@ -231,6 +238,49 @@ impl fmt::Display for Report {
                 f,
                 "| all connected and caught up at the first start | {:.1} s |",
                 storm.first_connect_seconds
+            )?;
+        }
+        if let Some(cold) = &self.cold_start {
+            let start = &cold.start_ms;
+            writeln!(f, "\nClients that start with nothing kept")?;
+            writeln!(f, "| | |")?;
+            writeln!(f, "|---|---|")?;
+            writeln!(
+                f,
+                "| started a second, as fast as it goes | {:.0} |",
+                cold.most_per_second
+            )?;
+            writeln!(
+                f,
+                "| started a second, when {:.0} are offered for {:.0} s | {:.0}, {:.0} % |",
+                cold.offered_per_second,
+                cold.seconds,
+                cold.completed_per_second,
+                cold.completed_per_second / cold.most_per_second * 100.0
+            )?;
+            writeln!(
+                f,
+                "| a start takes then p50 / p99 / max | {:.1} / {:.1} / {:.1} s |",
+                start.p50 / 1_000.0,
+                start.p99 / 1_000.0,
+                start.max / 1_000.0
+            )?;
+            writeln!(
+                f,
+                "| all had started after the last was due | {:.1} s |",
+                cold.drained_after_ms as f64 / 1_000.0
+            )?;
+            let refused: u64 = cold.refused.values().sum();
+            writeln!(
+                f,
+                "| told to come later; of these with a time | {refused}; {} |",
+                cold.refused_with_a_time
+            )?;
+            writeln!(
+                f,
+                "| CPU-seconds of the five services; of the generator | {:.1}; {:.1} |",
+                services(&cold.cpu_seconds),
+                cold.generator_cpu_seconds
             )?;
         }
         if !self.ids.is_empty() {

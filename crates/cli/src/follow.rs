@@ -1,8 +1,11 @@
 //! A conversation as it goes on.
 
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, bail};
 use client::engine::Config;
-use client::{Client, ConnectionState, Position, Session, SessionOptions, Update};
+use client::{Client, ConnectionState, Position, Session, SessionOptions, Typing, Update};
 use ids::ConversationId;
 use serde_json::json;
 
@@ -43,6 +46,8 @@ pub async fn follow(
         session.mark_read(conversation, page.covered_to);
     }
     let mut lost = false;
+    // Until when it was said that somebody types; they say so every few seconds.
+    let mut typing = HashMap::new();
     loop {
         let update = tokio::select! {
             update = updates.recv() => update,
@@ -51,10 +56,30 @@ pub async fn follow(
         match update {
             Some(Update::Shown { entry, .. }) => {
                 names.learn(client, people_in(&entry)).await;
+                typing.retain(|user: &ids::UserId, _| user.to_string() != entry.actor_id);
                 out.print(&entry, || line(&entry, &names));
                 if mark_read {
                     session.mark_read(conversation, entry.number);
                 }
+            }
+            Some(Update::Typing {
+                user,
+                typing: Typing::Started { expires_in_ms },
+                ..
+            }) => {
+                let until = Instant::now() + Duration::from_millis(expires_in_ms.into());
+                let said = typing.insert(user, until);
+                if said.is_none_or(|said| said < Instant::now()) {
+                    names.learn(client, [user]).await;
+                    eprintln!("… {} is typing", names.of(&user.to_string()));
+                }
+            }
+            Some(Update::Typing {
+                user,
+                typing: Typing::Stopped,
+                ..
+            }) => {
+                typing.remove(&user);
             }
             Some(Update::Reset {
                 held, code: None, ..

@@ -15,6 +15,7 @@
 
 mod backoff;
 mod conversation;
+mod hints;
 mod marks;
 mod outbox;
 #[cfg(test)]
@@ -35,6 +36,8 @@ use rand::rngs::SmallRng;
 
 use backoff::Backoff;
 use conversation::{Conversation, Gap};
+use hints::Hints;
+pub use hints::{MAX_WATCHED, Presence, Typing};
 
 /// A message that is about to be sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -139,7 +142,7 @@ pub enum Update {
         standing: Standing,
     },
     /// Somebody has got further; everything up to here was shown before. What was missed while there was
-    /// no connection isn't told: ask for the marks of what is on the screen.
+    /// no connection is told of the conversations that are on the screen ([`Input::OnScreen`]).
     Receipt {
         conversation: ConversationId,
         user: UserId,
@@ -164,6 +167,17 @@ pub enum Update {
     /// The person's contacts or invitations have changed: fetch them. What changed while there was no
     /// connection isn't told: fetch them when there is one again.
     ContactsChanged,
+    /// Somebody else types, or no longer does. A hint, which may be missing.
+    Typing {
+        conversation: ConversationId,
+        user: UserId,
+        typing: Typing,
+    },
+    /// How somebody stands whom this session watches; true while it is connected.
+    Presence {
+        user: UserId,
+        presence: Presence,
+    },
     /// Entries up to `held` will not be shown: too many were missed, or they can't be read (then
     /// `code` says why). The history has what may be seen.
     Reset {
@@ -227,6 +241,21 @@ pub enum Input {
         after: u64,
         outcome: Result<Vec<u64>, FetchFailure>,
     },
+    /// The answer to [`Action::FetchMarks`].
+    Marks {
+        conversation: ConversationId,
+        outcome: Result<Vec<Receipt>, FetchFailure>,
+    },
+    /// These conversations are on the screen, instead of those before: how far others have got in them is
+    /// read now, and again whenever it may have been missed.
+    OnScreen(BTreeSet<ConversationId>),
+    /// The person types (say so with each key), or has left the draft without sending it.
+    Typing {
+        conversation: ConversationId,
+        is_typing: bool,
+    },
+    /// These people are watched, instead of those before; at most [`MAX_WATCHED`].
+    Watch(Vec<UserId>),
     /// The person wrote or changed a message. `attempts`: how often it was sent before this session.
     Submit {
         conversation: ConversationId,
@@ -306,6 +335,10 @@ pub enum Action {
         conversation: ConversationId,
         after: u64,
     },
+    /// Read how far the members have got.
+    FetchMarks {
+        conversation: ConversationId,
+    },
     Tell(Update),
 }
 
@@ -378,12 +411,29 @@ impl Live {
     }
 }
 
-/// A comparison of our numbers with the server's heads.
+/// A read of something that may change meanwhile: the heads, to compare our numbers with them, or marks.
 #[derive(Debug, PartialEq, Eq)]
-enum Comparison {
+enum Reading {
     Done,
     Wanted { at: u64 },
     Running { again: bool },
+}
+
+impl Reading {
+    fn want(&mut self, now: u64) {
+        match self {
+            Self::Running { again } => *again = true,
+            reading => *reading = Self::Wanted { at: now },
+        }
+    }
+
+    /// It succeeded.
+    fn finish(&mut self, now: u64) {
+        *self = match self {
+            Self::Running { again: true } => Self::Wanted { at: now },
+            _ => Self::Done,
+        };
+    }
 }
 
 /// The state of a session.
@@ -400,7 +450,7 @@ pub struct Engine {
     cursor: String,
     /// The heads were compared at least once: an unknown conversation is a new one.
     compared_once: bool,
-    comparison: Comparison,
+    comparison: Reading,
     comparisons: Backoff,
     caught_up: bool,
     conversations: BTreeMap<ConversationId, Conversation>,
@@ -409,6 +459,10 @@ pub struct Engine {
     fetches: usize,
     /// Until when marks wait, because the server could not take them.
     marks_hold_until: u64,
+    hints: Hints,
+    /// Conversations on the screen, and whether the marks of their members have to be read.
+    on_screen: BTreeMap<ConversationId, Reading>,
+    mark_reads: Backoff,
 }
 
 impl Engine {
@@ -430,13 +484,16 @@ impl Engine {
             renew_at: u64::MAX,
             cursor: String::new(),
             compared_once: false,
-            comparison: Comparison::Wanted { at: 0 },
+            comparison: Reading::Wanted { at: 0 },
             comparisons: Backoff::new(250, 10_000),
             caught_up: false,
             conversations,
             busy: BTreeSet::new(),
             fetches: 0,
             marks_hold_until: 0,
+            hints: Hints::default(),
+            on_screen: BTreeMap::new(),
+            mark_reads: Backoff::new(250, 10_000),
         }
     }
 
@@ -471,7 +528,24 @@ impl Engine {
                 id,
                 what,
                 attempts,
-            } => self.occupy(conversation).outbox.push(id, what, attempts),
+            } => {
+                self.hints.wrote(conversation);
+                self.occupy(conversation).outbox.push(id, what, attempts);
+            }
+            Input::Marks {
+                conversation,
+                outcome,
+            } => self.marks_fetched(now, conversation, outcome, out),
+            Input::OnScreen(conversations) => self.show_on_screen(now, conversations),
+            Input::Typing {
+                conversation,
+                is_typing,
+            } => {
+                let is_live = matches!(self.link, Link::Live(_));
+                self.hints
+                    .type_in(now, conversation, is_typing, is_live, out);
+            }
+            Input::Watch(people) => self.hints.watch(now, people),
             Input::Read {
                 conversation,
                 number,
@@ -505,13 +579,21 @@ impl Engine {
                 if !self.renewing {
                     next = next.min(self.renew_at);
                 }
-                if let Comparison::Wanted { at } = self.comparison
+                if let Reading::Wanted { at } = self.comparison
                     && live.resuming_until.is_none()
                 {
                     next = next.min(at);
                 }
+                next = next.min(self.hints.deadline());
                 // What can't be done now, whenever it is due, waits for what stands in its way.
                 let fetching = self.fetches < MAX_FETCHES;
+                for reading in self.on_screen.values() {
+                    if let Reading::Wanted { at } = reading
+                        && fetching
+                    {
+                        next = next.min(*at);
+                    }
+                }
                 for conversation in self.busy.iter().filter_map(|id| self.conversations.get(id)) {
                     next = next.min(conversation.outbox.deadline());
                     next = next.min(conversation.marks_due().max(self.marks_hold_until));
@@ -702,6 +784,9 @@ impl Engine {
                     self.distrust_token = true;
                 }
                 self.marks_not_taken(now, &error);
+                if error.frame == "watch_presence" && error.code == "rate_limited" {
+                    self.hints.watch_again(now);
+                }
                 tell(
                     out,
                     Update::Complaint {
@@ -711,11 +796,18 @@ impl Engine {
                     },
                 );
             }
-            // Hints, which are in no count.
-            Frame::Typing(_) | Frame::Presence(_) => {}
+            Frame::Typing(typing) => {
+                let id = ConversationId::parse(&typing.conversation_id);
+                if id.is_ok_and(|id| self.is_followed(id)) {
+                    hints::typing(&typing, out);
+                }
+            }
+            Frame::Presence(presence) => hints::presence(&presence, out),
+            // A hint, which is in no count.
             Frame::ContactsChanged(_) => tell(out, Update::ContactsChanged),
             Frame::Resync(_) => {
                 self.compare_heads(now);
+                self.read_marks(now);
                 if std::mem::take(&mut self.caught_up) {
                     tell(out, Update::Connection(ConnectionState::CatchingUp));
                 }
@@ -744,8 +836,61 @@ impl Engine {
             self.cursor = welcome.cursor;
             self.compare_heads(now);
         }
+        // The session is registered: what is told from now on arrives, and this is what was before.
+        self.read_marks(now);
+        self.hints.connected(now);
         self.caught_up = false;
         tell(out, Update::Connection(ConnectionState::CatchingUp));
+    }
+
+    fn read_marks(&mut self, now: u64) {
+        for reading in self.on_screen.values_mut() {
+            reading.want(now);
+        }
+    }
+
+    fn show_on_screen(&mut self, now: u64, conversations: BTreeSet<ConversationId>) {
+        self.on_screen.retain(|id, _| conversations.contains(id));
+        for id in conversations {
+            let reading = Reading::Wanted { at: now };
+            self.on_screen.entry(id).or_insert(reading);
+        }
+    }
+
+    fn marks_fetched(
+        &mut self,
+        now: u64,
+        id: ConversationId,
+        outcome: Result<Vec<Receipt>, FetchFailure>,
+        out: &mut Vec<Action>,
+    ) {
+        self.fetches = self.fetches.saturating_sub(1);
+        let reading = self.on_screen.get_mut(&id);
+        match outcome {
+            Ok(receipts) => {
+                self.mark_reads.reset();
+                if let Some(reading) = reading {
+                    reading.finish(now);
+                }
+                for receipt in receipts {
+                    if UserId::parse(&receipt.user_id) != Ok(self.me) {
+                        self.receipt(&receipt, out);
+                    }
+                }
+            }
+            Err(FetchFailure::Temporary) => {
+                let at = now + self.mark_reads.next(&mut self.rng);
+                if let Some(reading) = reading {
+                    *reading = Reading::Wanted { at };
+                }
+            }
+            // In a large group they are asked for message by message.
+            Err(FetchFailure::Refused { .. }) => {
+                if let Some(reading) = reading {
+                    reading.finish(now);
+                }
+            }
+        }
     }
 
     fn heartbeat(&mut self, now: u64, heartbeat: Heartbeat, out: &mut Vec<Action>) {
@@ -998,10 +1143,7 @@ impl Engine {
     }
 
     fn compare_heads(&mut self, now: u64) {
-        match &mut self.comparison {
-            Comparison::Running { again } => *again = true,
-            comparison => *comparison = Comparison::Wanted { at: now },
-        }
+        self.comparison.want(now);
     }
 
     fn states_fetched(
@@ -1010,10 +1152,9 @@ impl Engine {
         outcome: Result<Vec<ConversationState>, FetchFailure>,
         out: &mut Vec<Action>,
     ) {
-        let again = matches!(self.comparison, Comparison::Running { again: true });
         let Ok(states) = outcome else {
             let at = now + self.comparisons.next(&mut self.rng);
-            self.comparison = Comparison::Wanted { at };
+            self.comparison = Reading::Wanted { at };
             return;
         };
         self.comparisons.reset();
@@ -1062,11 +1203,7 @@ impl Engine {
             }
         }
         self.compared_once = true;
-        self.comparison = if again {
-            Comparison::Wanted { at: now }
-        } else {
-            Comparison::Done
-        };
+        self.comparison.finish(now);
     }
 
     fn entries_fetched(
@@ -1188,18 +1325,29 @@ impl Engine {
         for id in idle {
             self.busy.remove(&id);
         }
+        for (id, reading) in &mut self.on_screen {
+            if let Reading::Wanted { at } = reading
+                && *at <= now
+                && self.fetches < MAX_FETCHES
+            {
+                self.fetches += 1;
+                *reading = Reading::Running { again: false };
+                out.push(Action::FetchMarks { conversation: *id });
+            }
+        }
+        self.hints.pump(now, out);
         if gave_up {
             // Which of the skipped messages are unread, only the server knows.
             self.compare_heads(now);
         }
-        if let Comparison::Wanted { at } = self.comparison
+        if let Reading::Wanted { at } = self.comparison
             && at <= now
             && !resuming
         {
-            self.comparison = Comparison::Running { again: false };
+            self.comparison = Reading::Running { again: false };
             out.push(Action::FetchStates);
         }
-        if !self.caught_up && !behind && !resuming && self.comparison == Comparison::Done {
+        if !self.caught_up && !behind && !resuming && self.comparison == Reading::Done {
             self.caught_up = true;
             tell(out, Update::Connection(ConnectionState::CaughtUp));
         }

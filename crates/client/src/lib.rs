@@ -39,7 +39,9 @@ pub use conversations::{
     Conversation, ConversationDetails, ConversationKind, ConversationPage, ConversationSettings,
     ConversationSummary, Member, MemberRole, Mute, SettingsChanges,
 };
-pub use engine::{ConnectionState, Draft, MessageChange, Standing, Submission, Update};
+pub use engine::{
+    ConnectionState, Draft, MessageChange, Presence, Standing, Submission, Typing, Update,
+};
 pub use error::{Error, FieldProblem, Refusal, Result};
 pub use files::{Download, File, Upload};
 pub use groups::{
@@ -47,7 +49,7 @@ pub use groups::{
     NewInvitation, ReportMetric, TopGroups,
 };
 pub use messages::{EntryPage, MemberReceipt, Position, Revision};
-pub use session::{SendError, Session, SessionOptions, Updates};
+pub use session::{SendError, Session, SessionOptions, TooManyWatched, Updates};
 pub use tokens::{Credentials, OpenVault, Vault};
 
 /// The shapes of the socket, which REST shares.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use ids::{ClientMessageId, ConversationId};
+use ids::{ClientMessageId, ConversationId, UserId};
 use proto::socket::{client_frame, server_frame};
 use tokio::sync::{Semaphore, TryAcquireError, mpsc};
 use tokio::time::Instant;
@@ -19,8 +19,8 @@ use tokio::time::Instant;
 use crate::api::Client;
 use crate::connection::{Connection, Format, Incoming};
 use crate::engine::{
-    Action, Config, Draft, Engine, FetchFailure, Input, MessageChange, OpenFailure, Page,
-    Submission, Token, Update,
+    Action, Config, Draft, Engine, FetchFailure, Input, MAX_WATCHED, MessageChange, OpenFailure,
+    Page, Submission, Token, Update,
 };
 use crate::error::Error;
 use crate::messages::Position;
@@ -77,6 +77,11 @@ pub enum SendError {
     #[error("the session is over")]
     Over,
 }
+
+/// Nobody was watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("at most {MAX_WATCHED} people can be watched")]
+pub struct TooManyWatched;
 
 /// What a session tells, in order.
 pub type Updates = mpsc::Receiver<Update>;
@@ -249,6 +254,48 @@ impl Session {
             conversation,
             number,
         });
+    }
+
+    /// Names the conversations on the screen, instead of those before. How far others have got in them is told
+    /// as [`Update::Receipt`], also what was missed while there was no connection.
+    pub fn show(&self, conversations: impl IntoIterator<Item = ConversationId>) {
+        self.tell(Input::OnScreen(conversations.into_iter().collect()));
+    }
+
+    /// The person types in a conversation. To be called with each key: the server is told every 3 seconds.
+    /// Sending ends it by itself.
+    pub fn typing(&self, conversation: ConversationId) {
+        let is_typing = true;
+        self.tell(Input::Typing {
+            conversation,
+            is_typing,
+        });
+    }
+
+    /// The person has left a draft without sending it.
+    pub fn stopped_typing(&self, conversation: ConversationId) {
+        let is_typing = false;
+        self.tell(Input::Typing {
+            conversation,
+            is_typing,
+        });
+    }
+
+    /// Names the people on the screen, instead of those before. How each stands is told as
+    /// [`Update::Presence`], now, at each change and with each new connection.
+    ///
+    /// # Errors
+    /// [`TooManyWatched`] when there are more than [`MAX_WATCHED`].
+    pub fn watch_presence(
+        &self,
+        people: impl IntoIterator<Item = UserId>,
+    ) -> Result<(), TooManyWatched> {
+        let people: Vec<UserId> = people.into_iter().collect();
+        if people.len() > MAX_WATCHED {
+            return Err(TooManyWatched);
+        }
+        self.tell(Input::Watch(people));
+        Ok(())
     }
 
     fn tell(&self, input: Input) {
@@ -471,6 +518,10 @@ impl Runner {
                     self.jobs
                         .push(fetch_hidden(client, conversation, after).boxed());
                 }
+                Action::FetchMarks { conversation } => {
+                    let client = self.client.clone();
+                    self.jobs.push(fetch_marks(client, conversation).boxed());
+                }
                 Action::Tell(update) => {
                     if let Update::Acknowledged { .. } | Update::Refused { .. } = update {
                         self.room.add_permits(1);
@@ -572,6 +623,14 @@ async fn fetch_hidden(client: Client, conversation: ConversationId, after: u64) 
     Outcome::Input(Input::Hidden {
         conversation,
         after,
+        outcome,
+    })
+}
+
+async fn fetch_marks(client: Client, conversation: ConversationId) -> Outcome {
+    let outcome = client.marks(conversation).await.map_err(failure);
+    Outcome::Input(Input::Marks {
+        conversation,
         outcome,
     })
 }

@@ -101,7 +101,7 @@ impl Options {
 /// How the message service reaches DynamoDB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DynamoDb {
-    /// As [`Options::links`] says.
+    /// As it is.
     Emulator,
     /// Through [`Suite::throttle`].
     Throttled,
@@ -144,6 +144,16 @@ impl Service {
     #[must_use]
     pub fn internal_url(&self) -> String {
         format!("http://{}", self.internal)
+    }
+
+    /// Whether it says that it is ready.
+    ///
+    /// # Errors
+    /// What it waits for, or why it can't be asked.
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        tokio::time::timeout(Duration::from_secs(2), is_ready(self.ops))
+            .await
+            .context("no answer")?
     }
 
     #[must_use]
@@ -213,10 +223,15 @@ impl Suite {
         let data = DataFolder::open(&options.data, options.fresh)?;
         let addresses = Addresses::choose(&options)?;
 
+        let kafka_listeners = match options.links {
+            Links::Direct => Vec::new(),
+            Links::Relayed => links::kafka_listeners(&addresses)?,
+        };
         let servers = Servers::start(
             &Server::ALL,
             data.path(),
             addresses.servers,
+            &kafka_listeners,
             options.durability,
             options.runs_for,
         )
@@ -234,16 +249,16 @@ impl Suite {
             postgres.create_database(database).await?;
         }
 
-        let links = match options.links {
-            Links::Direct => Vec::new(),
-            Links::Relayed => {
-                let servers = [redis.port(), postgres.port(), addresses.servers.dynamodb];
-                links::relays(&addresses, servers).await?
-            }
-        };
         let throttle = match options.dynamodb {
             DynamoDb::Emulator => None,
             DynamoDb::Throttled => Some(Throttle::start(local_aws.dynamodb_url()).await?),
+        };
+        let links = match options.links {
+            Links::Direct => Vec::new(),
+            Links::Relayed => {
+                let dynamodb = throttle.as_ref().map(Throttle::port);
+                links::relays(&addresses, &kafka_listeners, dynamodb).await?
+            }
         };
         let plan = environment::Plan {
             throttle: throttle.as_ref(),

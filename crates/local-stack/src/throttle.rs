@@ -1,7 +1,9 @@
-//! A DynamoDB that throttles: in front of the emulator, which never does. Also counts what is asked of it.
+//! A DynamoDB that throttles, and loses answers: in front of the emulator, which never does. Also counts
+//! what is asked of it.
 //!
 //! What it answers is what DynamoDB answers: ProvisionedThroughputExceededException, or for a batch that
-//! half of it was not processed
+//! half of it was not processed; for a lost answer InternalServerError, after which nobody knows whether a
+//! write was made (here it was)
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>).
 
 use std::collections::BTreeMap;
@@ -44,10 +46,12 @@ struct Shared {
     client: Client<HttpConnector, Body>,
     target: String,
     permille: AtomicU32,
+    lost_permille: AtomicU32,
     asked: AtomicU64,
     counts: Mutex<BTreeMap<String, u64>>,
     refused: AtomicU64,
     halved: AtomicU64,
+    lost: AtomicU64,
 }
 
 /// What was done to requests.
@@ -57,6 +61,8 @@ pub struct Throttled {
     pub refused: u64,
     /// Batches of which half was left unprocessed.
     pub halved: u64,
+    /// Requests that were done, and answered as if nobody knew.
+    pub lost: u64,
 }
 
 /// What becomes of a request.
@@ -64,6 +70,8 @@ enum Fate {
     Passed,
     Refused,
     Halved,
+    /// Done, but the answer is lost.
+    Lost,
 }
 
 impl Throttle {
@@ -80,10 +88,12 @@ impl Throttle {
             client: Client::builder(TokioExecutor::new()).build_http(),
             target,
             permille: AtomicU32::new(0),
+            lost_permille: AtomicU32::new(0),
             asked: AtomicU64::new(0),
             counts: Mutex::default(),
             refused: AtomicU64::new(0),
             halved: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
         });
         let router = Router::new()
             .fallback(answer)
@@ -104,9 +114,19 @@ impl Throttle {
         format!("http://{}", self.address)
     }
 
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Throttles this share of the requests from now on, in thousandths.
     pub fn set_permille(&self, permille: u32) {
         self.shared.permille.store(permille, Ordering::Relaxed);
+    }
+
+    /// Loses the answers to this share of the requests that are not throttled, in thousandths.
+    pub fn set_lost_permille(&self, permille: u32) {
+        self.shared.lost_permille.store(permille, Ordering::Relaxed);
     }
 
     /// Requests so far, by operation, such as `BatchGetItem`; refused ones included.
@@ -121,6 +141,7 @@ impl Throttle {
         Throttled {
             refused: self.shared.refused.load(Ordering::Relaxed),
             halved: self.shared.halved.load(Ordering::Relaxed),
+            lost: self.shared.lost.load(Ordering::Relaxed),
         }
     }
 }
@@ -131,7 +152,13 @@ impl Shared {
     fn fate(&self, operation: &str) -> Fate {
         let n = self.asked.fetch_add(1, Ordering::Relaxed);
         let place = n.wrapping_mul(618_034) % 1_000_000 / 1_000;
-        if place >= u64::from(self.permille.load(Ordering::Relaxed)) {
+        let permille = u64::from(self.permille.load(Ordering::Relaxed));
+        if place >= permille {
+            let lost = u64::from(self.lost_permille.load(Ordering::Relaxed));
+            if place < permille + lost {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+                return Fate::Lost;
+            }
             return Fate::Passed;
         }
         let is_batch = matches!(operation, "BatchWriteItem" | "BatchGetItem");
@@ -193,6 +220,14 @@ async fn try_answer(
     }
     match shared.fate(operation) {
         Fate::Passed => shared.forward(uri, headers, body).await,
+        Fate::Lost => {
+            shared.forward(uri, headers, body).await?;
+            let body = json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#InternalServerError",
+                "message": "The request may have been carried out.",
+            });
+            Ok(dynamodb_answer(StatusCode::INTERNAL_SERVER_ERROR, &body))
+        }
         Fate::Refused => {
             let body = json!({
                 "__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
@@ -283,14 +318,20 @@ mod tests {
             .await
             .unwrap();
         throttle.set_permille(300);
+        throttle.set_lost_permille(100);
         for _ in 0..1_000 {
             throttle.shared.fate("BatchWriteItem");
         }
-        let Throttled { refused, halved } = throttle.throttled();
+        let Throttled {
+            refused,
+            halved,
+            lost,
+        } = throttle.throttled();
         assert!(
             (295..=305).contains(&(refused + halved)),
             "{refused} {halved}"
         );
         assert!(refused > 100 && halved > 100, "{refused} {halved}");
+        assert!((95..=105).contains(&lost), "{lost}");
     }
 }

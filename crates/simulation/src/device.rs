@@ -211,8 +211,10 @@ impl Device {
                 let hidden = &mut self.shown.entry(conversation).or_default().hidden;
                 assert!(hidden.insert(number) || self.has_restarted, "hidden twice");
             }
-            Update::SettingsChanged { .. } => panic!("nobody changes settings"),
             Update::ContactsChanged => panic!("nobody has contacts"),
+            Update::SettingsChanged { .. } | Update::Typing { .. } | Update::Presence { .. } => {
+                panic!("nobody changes settings, types or looks")
+            }
             Update::Reset { code, held, .. } => {
                 panic!("left to the history up to {held}: {code:?}")
             }

@@ -54,6 +54,8 @@ const BUSY_LINKS: [(&str, &str); 6] = [
     ("message", "dynamodb"),
     ("message-1", "dynamodb"),
 ];
+/// Those of a gateway, cut off from Kafka alone.
+const KAFKA_LINKS: [(&str, &str); 2] = [("chat-gateway", "kafka"), ("chat-gateway-1", "kafka")];
 /// Ways on which a connection is kept, whether something passes or not.
 const KEPT_LINKS: [(&str, &str); 3] = [
     ("conversation", "postgres"),
@@ -78,6 +80,10 @@ pub enum Fault {
     Cut((&'static str, &'static str), Duration),
     /// A way lets nothing pass for a while, and nobody is told.
     Stall((&'static str, &'static str), Duration),
+    /// DynamoDB refuses this share of its requests for a while, in thousandths.
+    Throttle(u32, Duration),
+    /// DynamoDB does what it is asked and loses this share of its answers for a while, in thousandths.
+    LoseAnswers(u32, Duration),
 }
 
 impl Target {
@@ -126,6 +132,8 @@ impl Fault {
             Self::Flush => "flush redis".to_owned(),
             Self::Cut((from, to), _) => format!("cut {} from {to}", program(from)),
             Self::Stall((from, to), _) => format!("stall {} to {to}", program(from)),
+            Self::Throttle(..) => "throttle dynamodb".to_owned(),
+            Self::LoseAnswers(..) => "lose answers of dynamodb".to_owned(),
         }
     }
 
@@ -140,6 +148,9 @@ impl Fault {
             }
             Self::RollingRestart => "all services".to_owned(),
             Self::Flush => "redis".to_owned(),
+            Self::Throttle(permille, _) | Self::LoseAnswers(permille, _) => {
+                format!("dynamodb, {permille} ‰")
+            }
             Self::Cut((from, to), _) | Self::Stall((from, to), _) => format!("{from} → {to}"),
         }
     }
@@ -151,31 +162,34 @@ impl Fault {
             0..4 => Self::Kill(service, ms(rng, 0..3_000)),
             4..7 => Self::Pause(service, ms(rng, 2_000..20_000)),
             7 => Self::Restart(service),
-            8 => {
-                let kept = rng.random_bool(0.3);
-                let links: &[_] = if kept { &KEPT_LINKS } else { &BUSY_LINKS };
-                Self::Cut(
-                    *links.choose(rng).unwrap_or(&BUSY_LINKS[0]),
-                    ms(rng, 1_000..10_000),
-                )
+            8 => match rng.random_range(0..10) {
+                0..3 => Self::Cut(any(rng, &KEPT_LINKS), ms(rng, 1_000..10_000)),
+                3..6 => Self::Cut(any(rng, &KAFKA_LINKS), ms(rng, 1_000..20_000)),
+                _ => Self::Cut(any(rng, &BUSY_LINKS), ms(rng, 1_000..10_000)),
+            },
+            _ if rng.random_bool(0.3) => {
+                Self::Stall(any(rng, &KAFKA_LINKS), ms(rng, 2_000..20_000))
             }
-            _ => Self::Stall(
-                *BUSY_LINKS.choose(rng).unwrap_or(&BUSY_LINKS[0]),
-                ms(rng, 2_000..15_000),
-            ),
+            _ => Self::Stall(any(rng, &BUSY_LINKS), ms(rng, 2_000..15_000)),
         }
     }
 
     /// Any, of a server.
     fn of_server(rng: &mut SmallRng) -> Self {
         let server = *SERVERS.choose(rng).unwrap_or(&Target::Redis);
-        match rng.random_range(0..10) {
+        match rng.random_range(0..12) {
             0..5 => Self::Kill(server, ms(rng, 0..3_000)),
             5..8 => Self::Pause(server, ms(rng, 2_000..20_000)),
             8 => Self::Restart(server),
+            9 => Self::Throttle(rng.random_range(100..=1_000), ms(rng, 3_000..20_000)),
+            10 => Self::LoseAnswers(rng.random_range(20..=100), ms(rng, 5_000..20_000)),
             _ => Self::Flush,
         }
     }
+}
+
+fn any(rng: &mut SmallRng, links: &[(&'static str, &'static str)]) -> (&'static str, &'static str) {
+    *links.choose(rng).unwrap_or(&BUSY_LINKS[0])
 }
 
 fn ms(rng: &mut SmallRng, range: std::ops::Range<u64>) -> Duration {
@@ -202,6 +216,11 @@ pub fn schedule(rng: &mut SmallRng, count: usize) -> Vec<Blow> {
     first.push(Fault::RollingRestart);
     first.push(Fault::Cut(BUSY_LINKS[2], ms(rng, 1_000..10_000)));
     first.push(Fault::Stall(BUSY_LINKS[4], ms(rng, 2_000..15_000)));
+    // Long enough for the gateway to have to say that it is not ready.
+    first.push(Fault::Cut(KAFKA_LINKS[0], ms(rng, 16_000..20_000)));
+    first.push(Fault::Stall(KAFKA_LINKS[1], ms(rng, 16_000..20_000)));
+    first.push(Fault::Throttle(1_000, ms(rng, 2_000..10_000)));
+    first.push(Fault::LoseAnswers(100, ms(rng, 5_000..10_000)));
     first.shuffle(rng);
     let mut blows = Vec::new();
     let mut made = 0;
@@ -301,21 +320,109 @@ async fn effect_of(suite: &Suite, fault: Fault) -> Result<Option<String>> {
             Ok(all.map(|all| all.join(", ")))
         }
         Fault::Flush => flush(suite.redis.port()).await,
+        Fault::Cut(link @ (gateway, "kafka"), length) => {
+            cut_off_from_kafka(suite, gateway, link, Mode::Cut, length).await
+        }
+        Fault::Stall(link @ (gateway, "kafka"), length) => {
+            cut_off_from_kafka(suite, gateway, link, Mode::Stall, length).await
+        }
+        Fault::Throttle(permille, length) => {
+            let throttle = suite.throttle.as_ref().context("nothing throttles")?;
+            let before = throttle.throttled();
+            throttle.set_permille(permille);
+            tokio::time::sleep(length).await;
+            throttle.set_permille(0);
+            let now = throttle.throttled();
+            let (refused, halved) = (now.refused - before.refused, now.halved - before.halved);
+            Ok((refused + halved > 0)
+                .then(|| format!("{refused} requests refused, {halved} done by half")))
+        }
+        Fault::LoseAnswers(permille, length) => {
+            let throttle = suite.throttle.as_ref().context("nothing loses answers")?;
+            let before = throttle.throttled().lost;
+            throttle.set_lost_permille(permille);
+            tokio::time::sleep(length).await;
+            throttle.set_lost_permille(0);
+            let lost = throttle.throttled().lost - before;
+            Ok((lost > 0).then(|| format!("{lost} answers lost")))
+        }
         Fault::Cut(link, length) => {
-            let effect = |before: Done, now: Done| {
-                let ended = now.cut - before.cut;
-                (ended > 0).then(|| format!("{ended} connections ended or were refused"))
-            };
-            broken(link_of(suite, link)?, Mode::Cut, length, effect).await
+            broken(link_of(suite, link)?, Mode::Cut, length, connections_ended).await
         }
         Fault::Stall(link, length) => {
-            let effect = |before: Done, now: Done| {
-                let held = now.held - before.held;
-                (held > 0).then(|| format!("{held} times something was held"))
-            };
-            broken(link_of(suite, link)?, Mode::Stall, length, effect).await
+            broken(link_of(suite, link)?, Mode::Stall, length, something_held).await
         }
     }
+}
+
+fn connections_ended(before: Done, now: Done) -> Option<String> {
+    let ended = now.cut - before.cut;
+    (ended > 0).then(|| format!("{ended} connections ended or were refused"))
+}
+
+fn something_held(before: Done, now: Done) -> Option<String> {
+    let held = now.held - before.held;
+    (held > 0).then(|| format!("{held} times something was held"))
+}
+
+/// A gateway vouches for its sockets for 10 s after it has last seen the end of its deliveries; the rest is
+/// for a machine that is busy.
+const UNREADY_WITHIN: Duration = Duration::from_secs(15);
+/// Another fault may last meanwhile.
+const READY_AGAIN_WITHIN: Duration = Duration::from_secs(60);
+
+/// Cuts a gateway off from Kafka alone. It has to say so, so that it gets no more sockets, and to recover.
+async fn cut_off_from_kafka(
+    suite: &Suite,
+    gateway: &str,
+    link: (&str, &str),
+    mode: Mode,
+    length: Duration,
+) -> Result<Option<String>> {
+    let link = link_of(suite, link)?;
+    let service = (suite.gateways.iter())
+        .find(|service| service.name() == gateway)
+        .with_context(|| format!("there is no {gateway}"))?;
+    let effect = match mode {
+        Mode::Cut => connections_ended,
+        _ => something_held,
+    };
+    let begun = Instant::now();
+    let mut unready_after = None;
+    let seen = {
+        let broken = broken(link, mode, length, effect);
+        let unready = async {
+            while service.ready().await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            begun.elapsed()
+        };
+        tokio::pin!(broken, unready);
+        loop {
+            tokio::select! {
+                after = &mut unready, if unready_after.is_none() => unready_after = Some(after),
+                seen = &mut broken => break seen?,
+            }
+        }
+    };
+    if unready_after.is_none() && begun.elapsed() > UNREADY_WITHIN {
+        bail!("{gateway} was cut off from Kafka and said that it is ready");
+    }
+    let over = Instant::now();
+    while let Err(error) = service.ready().await {
+        if over.elapsed() > READY_AGAIN_WITHIN {
+            return Err(error.context(format!("{gateway} does not recover from a loss of Kafka")));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let ready_after = over.elapsed().as_secs_f64();
+    Ok(seen.map(|seen| match unready_after {
+        None => seen,
+        Some(after) => format!(
+            "{seen}; not ready after {:.1} s, ready {ready_after:.1} s after the end",
+            after.as_secs_f64()
+        ),
+    }))
 }
 
 fn another_process(before: Option<u32>, process: &Process) -> Option<String> {

@@ -24,7 +24,7 @@ pub struct Arguments {
     /// The first seed. Others follow it.
     #[arg(long, default_value_t = 1)]
     first_seed: u64,
-    /// How many seeds. One that has a result of this commit is not run again.
+    /// How many seeds. One that has a result of this commit and of these options is not run again.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// Faults of processes and ways for each seed.
@@ -50,6 +50,25 @@ pub struct Arguments {
     out: PathBuf,
 }
 
+impl Arguments {
+    /// All that makes results of one seed differ.
+    fn how(&self) -> String {
+        let Self {
+            faults,
+            people,
+            rate,
+            chaos_seconds,
+            drops_per_minute,
+            flush,
+            ..
+        } = self;
+        format!(
+            "{faults} faults, {people} people, {rate} messages a second, at least {chaos_seconds} s, \
+             {drops_per_minute} drops a minute, flushed: {flush}"
+        )
+    }
+}
+
 /// Runs every seed that has no result yet, and reports all. Success when every verdict is "passed".
 ///
 /// # Errors
@@ -58,13 +77,15 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     local_stack::install::build(&local_stack::suite::PROGRAMS)?;
     let out = std::path::absolute(&arguments.out)?;
     let commit = report::commit();
+    let how = arguments.how();
     let mut results = Vec::new();
     for seed in arguments.first_seed..arguments.first_seed + arguments.seeds {
         let folder = out.join(format!("seed-{seed}"));
-        let kept = SeedResult::read(&folder).filter(|kept| kept.commit == commit);
+        let kept =
+            SeedResult::read(&folder).filter(|kept| kept.commit == commit && kept.options == how);
         let result = match kept {
             Some(kept) => {
-                tracing::info!("seed {seed} has a result of this commit");
+                tracing::info!("seed {seed} has a result of this commit and these options");
                 kept
             }
             None => {
@@ -72,6 +93,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
                 println!("seed {seed}\n{}\n{}", outcome.figures, outcome.report);
                 let result = SeedResult {
                     commit: commit.clone(),
+                    options: how.clone(),
                     seed,
                     outcome,
                 };
@@ -86,6 +108,10 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let summary = Summary::of(&results);
     println!("{summary}");
     println!("Report: {}", out.join("report.md").display());
+    let page = local_stack::install::workspace_root().join("docs/verification.md");
+    if summary.show_in(&page)? {
+        println!("It is also in {}", page.display());
+    }
     let passed = results
         .iter()
         .all(|result| result.outcome.report.verdict == Verdict::Passed);
@@ -141,7 +167,7 @@ pub async fn verify_suite(
         gateways: 2,
         message_pods: 2,
         links: Links::Relayed,
-        dynamodb: DynamoDb::Emulator,
+        dynamodb: DynamoDb::Throttled,
         ..suite
     }))
     .await?;

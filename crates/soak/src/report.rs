@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use verify::command::{Outcome, VERDICT};
 use verify::history::Phase;
@@ -13,6 +13,8 @@ use verify::history::Phase;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SeedResult {
     pub commit: String,
+    /// What decides how hard it was.
+    pub options: String,
     pub seed: u64,
     pub outcome: Outcome,
 }
@@ -35,7 +37,8 @@ impl SeedResult {
     }
 }
 
-/// The commit that is checked out, with a mark if files differ from it.
+/// The commit that is checked out, with a mark if files differ from it other than those of the documentation,
+/// to which a report is added.
 pub fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = std::process::Command::new("git")
@@ -47,9 +50,17 @@ pub fn commit() -> String {
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
-        return "unknown".to_owned();
+        return "no commit".to_owned();
     };
-    match git(&["status", "--porcelain", "--untracked-files=no"]) {
+    let changes = [
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ".",
+        ":!docs",
+    ];
+    match git(&changes) {
         Some(changes) if changes.is_empty() => commit,
         _ => format!("{commit} with changes"),
     }
@@ -107,6 +118,7 @@ impl Summary {
             commit,
             seed,
             outcome,
+            ..
         } in results
         {
             let (report, figures) = (&outcome.report, &outcome.figures);
@@ -167,6 +179,37 @@ impl Summary {
     }
 }
 
+/// From how many acknowledged messages on a soak is shown to others.
+const WORTH_SHOWING: u64 = 300_000;
+/// Between these lines of `docs/verification.md` is the report.
+const BEGIN: &str = "<!-- The report of the last long soak, written by it: begin -->";
+const END: &str = "<!-- The report of the last long soak, written by it: end -->";
+
+impl Summary {
+    /// Puts the report of a long soak of one commit, as it was committed, into a page that has a place for it.
+    /// Returns whether it did.
+    ///
+    /// # Errors
+    /// When the page can't be read or written, or has no place for it.
+    pub fn show_in(&self, page: &Path) -> Result<bool> {
+        let is_of_one_commit = matches!(&self.commits[..], [commit] if !commit.contains(' '));
+        if !is_of_one_commit || self.acknowledged < WORTH_SHOWING {
+            return Ok(false);
+        }
+        let text =
+            std::fs::read_to_string(page).with_context(|| format!("read {}", page.display()))?;
+        let place = text
+            .split_once(BEGIN)
+            .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        let Some((before, after)) = place else {
+            bail!("{} has no place for the report", page.display());
+        };
+        let text = format!("{before}{BEGIN}\n{self}{END}{after}");
+        std::fs::write(page, text).with_context(|| format!("write {}", page.display()))?;
+        Ok(true)
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -181,6 +224,13 @@ impl fmt::Display for Summary {
             self.seeds.len(),
             self.violations
         )?;
+        if self.violations == 0 && self.acknowledged > 0 {
+            writeln!(
+                f,
+                "So with 95 % confidence fewer than {:.1} of a million messages are concerned by any.\n",
+                3.0e6 / self.acknowledged as f64
+            )?;
+        }
         writeln!(
             f,
             "| seed | verdict | acknowledged | faults seen | violations | answered within 10 s | shown on another \
@@ -231,4 +281,40 @@ fn percent(part: u64, whole: u64) -> f64 {
         return 100.0;
     }
     part as f64 * 100.0 / whole as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(commit: &str, acknowledged: u64) -> Summary {
+        Summary {
+            commits: vec![commit.to_owned()],
+            acknowledged,
+            ..Summary::default()
+        }
+    }
+
+    #[test]
+    fn only_a_long_soak_of_a_commit_is_shown_and_takes_the_place_of_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = folder.path().join("page.md");
+        std::fs::write(&page, format!("# Before\n{BEGIN}\n{END}\nafter\n")).unwrap();
+        let empty = std::fs::read_to_string(&page).unwrap();
+        for summary in [
+            summary("abc", WORTH_SHOWING - 1),
+            summary("abc with changes", WORTH_SHOWING),
+        ] {
+            assert!(!summary.show_in(&page).unwrap());
+        }
+        assert_eq!(std::fs::read_to_string(&page).unwrap(), empty);
+        for commit in ["abc", "def"] {
+            assert!(summary(commit, WORTH_SHOWING).show_in(&page).unwrap());
+        }
+        let text = std::fs::read_to_string(&page).unwrap();
+        assert!(text.starts_with("# Before\n") && text.ends_with("\nafter\n"));
+        assert!(text.contains("Commit def") && !text.contains("Commit abc"));
+        std::fs::write(&page, "nothing").unwrap();
+        assert!(summary("abc", WORTH_SHOWING).show_in(&page).is_err());
+    }
 }

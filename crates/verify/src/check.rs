@@ -19,7 +19,7 @@ use crate::history::{
     Body, Conversation, Device, DeviceKind, Event, FaultId, FaultStep, History, Membership, Op,
     Outcome, Person, Phase, Place, ReadError, VERSION, Via, What,
 };
-use conversation::{Submitted, Talk};
+use conversation::{Standing, Submitted, Talk};
 pub use invariant::Invariant;
 pub use ranges::Ranges;
 
@@ -374,11 +374,20 @@ impl Checker {
                 c,
                 cmid,
                 target,
+                reaction,
             } => {
-                let what = Submitted::React(target);
+                let what = Submitted::React(target, reaction);
                 talks.of(c).send(world, line, t, d, cmid, what, Via::Socket);
                 self.pending.insert(op, Pending::Send { d, c, cmid, line });
             }
+            What::Hide { d, c, target } => talks.of(c).hide(world.person(d), line, target),
+            What::Hidden {
+                d,
+                c,
+                target,
+                count,
+            } => talks.of(c).hidden(world, line, d, target, count),
+            What::MarkUnread { d, c } => talks.of(c).mark_unread(world.person(d)),
             What::MarkRead { op, d, c, n } => {
                 talks.of(c).mark(world.person(d), line, n);
                 self.pending.insert(op, Pending::Mark { d, c, n });
@@ -462,11 +471,23 @@ impl Checker {
                 head,
                 read,
                 unread,
+                hidden,
+                unnamed,
+                marked,
             } => {
                 world.counts.standings += 1;
-                talks
-                    .of(c)
-                    .standing(world, line, d, source, (head, read, unread));
+                let standing = Standing {
+                    head,
+                    read,
+                    unread,
+                    hidden,
+                    marked,
+                };
+                let talk = talks.of(c);
+                talk.standing(world, line, d, source, standing);
+                if unnamed == 0 {
+                    talk.count_is_told(world.person(d), line, standing);
+                }
             }
             What::Receipt {
                 d,

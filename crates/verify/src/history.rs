@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// Of the form of a history. A reader refuses others.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 macro_rules! numbered {
     ($($(#[$doc:meta])* $name:ident $prefix:literal),* $(,)?) => {$(
@@ -145,7 +145,16 @@ pub enum What {
         c: Conversation,
         cmid: ClientMessageId,
         target: u64,
+        reaction: Reaction,
     },
+    /// A message is hidden from the person alone. Its answer is [`What::Hidden`].
+    Hide {
+        d: Device,
+        c: Conversation,
+        target: u64,
+    },
+    /// The conversation is to look unread.
+    MarkUnread { d: Device, c: Conversation },
     /// A read mark is moved up to `n`.
     MarkRead {
         op: Op,
@@ -205,6 +214,22 @@ pub enum What {
         head: u64,
         read: u64,
         unread: u64,
+        /// How many entries the person had hidden.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hidden: u64,
+        /// How many of these the device can't name yet: until then its count may be wrong.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        unnamed: u64,
+        /// Whether it looks unread.
+        #[serde(default, skip_serializing_if = "is_false")]
+        marked: bool,
+    },
+    /// The device learned that its person has hidden `target`, as the `count`th in the conversation.
+    Hidden {
+        d: Device,
+        c: Conversation,
+        target: u64,
+        count: u64,
     },
     /// The device learned how far `from` has got.
     Receipt {
@@ -358,6 +383,11 @@ pub enum Change {
         cmid: ClientMessageId,
         /// Its content as of then. None: it is deleted.
         body: Option<Body>,
+        /// Number of the last change in it; 0: none is.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        changed: u64,
+        #[serde(default, skip_serializing_if = "Reactions::is_empty")]
+        reactions: Reactions,
     },
     Created {
         members: Vec<Person>,
@@ -381,6 +411,7 @@ pub enum Change {
     Reacted {
         cmid: ClientMessageId,
         target: u64,
+        reaction: Reaction,
     },
     /// Of a later version.
     Other,
@@ -396,6 +427,51 @@ impl Change {
             | Self::Deleted { cmid, .. }
             | Self::Reacted { cmid, .. } => Some(*cmid),
             _ => None,
+        }
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_false(is: &bool) -> bool {
+    !is
+}
+
+/// What becomes of somebody's reaction, an emoji.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reaction {
+    Added(String),
+    Removed(String),
+}
+
+/// Who reacts to a message with which emoji: each in the order in which the first came.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Reactions(pub Vec<(String, Vec<Person>)>);
+
+impl Reactions {
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A person reacts, or no longer does. Once with each emoji.
+    pub fn take_in(&mut self, by: Person, reaction: &Reaction) {
+        match reaction {
+            Reaction::Added(emoji) => match self.0.iter_mut().find(|(kind, _)| kind == emoji) {
+                Some((_, people)) if people.contains(&by) => {}
+                Some((_, people)) => people.push(by),
+                None => self.0.push((emoji.clone(), vec![by])),
+            },
+            Reaction::Removed(emoji) => {
+                for (_, people) in self.0.iter_mut().filter(|(kind, _)| kind == emoji) {
+                    people.retain(|person| *person != by);
+                }
+                self.0.retain(|(_, people)| !people.is_empty());
+            }
         }
     }
 }

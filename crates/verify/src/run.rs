@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use client::{Api, Client, Draft, MessageChange};
+use client::{Api, Client, Draft, MessageChange, Standing};
 use futures_util::stream::{self, StreamExt as _};
 use ids::ConversationId;
 use rand::rngs::SmallRng;
@@ -397,6 +397,9 @@ async fn read_whole(
             head: state.head_number,
             read: state.read_number,
             unread: state.unread_count,
+            hidden: state.hidden_count,
+            unnamed: 0,
+            marked: state.marked_unread,
         });
     }
     Ok(())
@@ -500,6 +503,18 @@ impl<S: Iterator<Item = Step>> Talking<'_, S> {
                     device(by).mark_read(talk.id, talk.c);
                 }
             }
+            Action::Hide { by, talk, pick } => {
+                let talk = &stage.talks[talk];
+                if talk.members().contains(&by.0) {
+                    device(by).hide(talk.id, talk.c, pick);
+                }
+            }
+            Action::MarkUnread { by, talk } => {
+                let talk = &stage.talks[talk];
+                if talk.members().contains(&by.0) {
+                    device(by).mark_unread(talk.id, talk.c);
+                }
+            }
             Action::SendByRest { by, talk, text } => {
                 let (device, talk) = (device(by), Arc::clone(&stage.talks[talk]));
                 let deadline = self.deadline;
@@ -589,9 +604,11 @@ impl<S: Iterator<Item = Step>> Talking<'_, S> {
                     .await
             };
             if !is_in && matches!(outcome, Outcome::Ok { .. }) {
-                // A mark that met the removal on its way was nobody's, and is not waited for.
+                // What met the removal on its way was nobody's, and is not waited for.
                 for device in &stage.devices[who] {
-                    device.screen().marked.remove(&talk.id);
+                    let mut screen = device.screen();
+                    screen.marked.remove(&talk.id);
+                    screen.hiding.remove(&talk.id);
                 }
                 let mut members = talk.members();
                 if !members.contains(&who) {
@@ -674,9 +691,25 @@ impl Stage {
                                 .any(|member| self.people[*member] == device.u)
                     });
                     if member
-                        && (state.read_number < marked
-                            || (standing.head, standing.read, standing.unread)
-                                != (state.head_number, state.read_number, state.unread_count))
+                        && let Some(number) =
+                            screen.hiding.get(&id).and_then(|hiding| hiding.first())
+                    {
+                        return Some(format!(
+                            "{} has hidden #{number} of {c} and was not told of it",
+                            device.d
+                        ));
+                    }
+                    let is_known = standing
+                        == Standing {
+                            head: state.head_number,
+                            read: state.read_number,
+                            unread: state.unread_count,
+                            marked_unread: state.marked_unread,
+                            hidden: state.hidden_count,
+                        };
+                    let named = screen.hidden.get(&id).copied().unwrap_or(0);
+                    if member
+                        && (state.read_number < marked || !is_known || named < state.hidden_count)
                     {
                         return Some(format!(
                             "{} was told #{}, read #{}, {} unread in {c}; it is #{}, #{}, {}; marked #{marked}",

@@ -57,7 +57,7 @@ function Places({ isChats, className }: { isChats: boolean; className: string })
   return (
     <nav
       aria-label={t('nav.places')}
-      className={`${className} shrink-0 items-center justify-around gap-1 border-line bg-rail pb-[env(safe-area-inset-bottom)] max-md:border-t md:w-18 md:flex-col md:justify-start md:border-r md:py-3`}
+      className={`${className} shrink-0 items-center justify-around border-line md:gap-1 bg-rail pb-[env(safe-area-inset-bottom)] max-md:border-t md:w-18 md:flex-col md:justify-start md:border-r md:py-3`}
     >
       {PLACES.map(({ to, label, icon }) => (
         <Link
@@ -66,14 +66,14 @@ function Places({ isChats, className }: { isChats: boolean; className: string })
           aria-label={t(label)}
           activeOptions={{ exact: to === '/' }}
           {...(to === '/' && isChats && { 'aria-current': 'page' as const })}
-          className="group relative flex h-14 w-16 flex-col items-center justify-center gap-0.5 rounded-2xl text-soft hover:text-ink aria-[current=page]:text-accent-ink"
+          className="group relative flex h-14 w-16 min-w-0 flex-col max-md:flex-1 items-center justify-center gap-0.5 rounded-2xl text-soft hover:text-ink aria-[current=page]:text-accent-ink"
         >
           <span className="rounded-full px-3.5 py-1 transition-colors group-hover:bg-hover group-aria-[current=page]:bg-selected">
             {icon}
           </span>
-          <span className="text-[0.6875rem] leading-none">{t(label)}</span>
+          <span className="max-w-full truncate text-[0.6875rem] leading-tight">{t(label)}</span>
           {to === '/' && unread > 0 && (
-            <span className="absolute top-0.5 right-2 min-w-4.5 rounded-full bg-accent px-1 text-center font-semibold text-[0.6875rem] text-on-accent tabular-nums">
+            <span className="absolute top-0.5 left-1/2 ml-1.5 min-w-4.5 rounded-full bg-accent px-1 text-center font-semibold text-[0.6875rem] text-on-accent tabular-nums">
               {unread > 99 ? '99+' : unread}
             </span>
           )}

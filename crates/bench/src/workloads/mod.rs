@@ -1,10 +1,13 @@
 //! The workloads.
 
+mod cold_start;
 mod idle;
 mod ids;
 mod storm;
 
+use ::ids::ConversationId;
 use anyhow::{Context as _, Result};
+use client::Client;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::Args;
@@ -12,6 +15,7 @@ use crate::load::Load;
 use crate::people;
 use crate::stack::Stack;
 
+pub use cold_start::{ColdStart, cold_start};
 pub use idle::{Idle, idle};
 pub use ids::{Ids, ids};
 pub use storm::{Storm, storm};
@@ -43,16 +47,21 @@ pub async fn rooms(args: &Args, stack: &Stack) -> Result<Load> {
     let people = people::register(&stack.api, "r", ROOM * count).await?;
     let mut rooms = Vec::with_capacity(count);
     for (n, members) in people.chunks(ROOM).enumerate() {
-        let owner = &members[0];
-        let others: Vec<_> = members[1..].iter().map(client::Client::user_id).collect();
-        let name = format!("bench-{}", owner.user_id());
-        // The second call waits for what the first one may have left on its way.
-        let group = match owner.create_group(&name, &others).await {
-            Err(error) if error.is_retryable() => owner.create_group(&name, &others).await,
-            outcome => outcome,
-        }
-        .context("create a group")?;
-        rooms.push((group.conversation_id, (n * ROOM..(n + 1) * ROOM).collect()));
+        let name = format!("bench-{}", members[0].user_id());
+        let group = make_group(members, &name).await?;
+        rooms.push((group, (n * ROOM..(n + 1) * ROOM).collect()));
     }
     Load::connect("rooms", stack, &people, rooms).await
+}
+
+/// A group of these people, of whom the first is its owner.
+async fn make_group(members: &[Client], name: &str) -> Result<ConversationId> {
+    let owner = &members[0];
+    let others: Vec<_> = members[1..].iter().map(Client::user_id).collect();
+    // The second call waits for what the first one may have left on its way.
+    let group = match owner.create_group(name, &others).await {
+        Err(error) if error.is_retryable() => owner.create_group(name, &others).await,
+        outcome => outcome,
+    };
+    Ok(group.context("create a group")?.conversation_id)
 }

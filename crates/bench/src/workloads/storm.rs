@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use ids::ConversationId;
 use serde::Serialize;
 
+use super::make_group;
 use crate::Args;
 use crate::load::Quantiles;
 use crate::people;
@@ -221,15 +222,8 @@ pub async fn storm(args: &Args, stack: &Stack) -> Result<Storm> {
 async fn groups(people: &[Client]) -> Result<Vec<ConversationId>> {
     let mut groups = Vec::new();
     for members in people.chunks(GROUP) {
-        let owner = &members[0];
-        let others: Vec<_> = members[1..].iter().map(Client::user_id).collect();
-        let name = format!("storm-{}", owner.user_id());
-        // The second call waits for what the first one may have left on its way.
-        let group = match owner.create_group(&name, &others).await {
-            Err(error) if error.is_retryable() => owner.create_group(&name, &others).await,
-            outcome => outcome,
-        };
-        groups.push(group.context("create a group")?.conversation_id);
+        let name = format!("storm-{}", members[0].user_id());
+        groups.push(make_group(members, &name).await?);
     }
     Ok(groups)
 }

@@ -13,8 +13,9 @@ use super::Action;
 /// Marks of what was delivered are merged to one in this time, during which the person may read it, and
 /// then they are none.
 const MERGE_MS: u64 = 1_000;
-/// A gateway has a frame in the log by then, or has said that it couldn't.
-const SETTLED_AFTER_MS: u64 = 5_000;
+/// A gateway has a frame in the log by then, or has said that it couldn't. It may send heartbeats for 10 s after
+/// it was cut off from the log, so a heartbeat that came sooner would not vouch for a frame.
+const SETTLED_AFTER_MS: u64 = 15_000;
 
 /// Whether the conversation is to look unread, where it did before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

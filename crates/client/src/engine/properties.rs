@@ -125,6 +125,8 @@ struct Log {
     is_marked_unread: bool,
     /// In the order of hiding.
     hidden: Vec<u64>,
+    /// How far the other has read.
+    read_by_other: u64,
     version: u64,
     settings_version: u64,
 }
@@ -257,6 +259,7 @@ enum Job {
     Entries(ConversationId, u64),
     States,
     Hidden(ConversationId, u64),
+    Marks(ConversationId),
 }
 
 struct World {
@@ -310,6 +313,12 @@ impl World {
         }
     }
 
+    fn begin(&mut self) {
+        let all = self.logs.keys().copied().collect();
+        self.give(Input::OnScreen(all));
+        self.give(Input::Tick);
+    }
+
     fn conversation(&self, index: usize) -> ConversationId {
         *self.logs.keys().nth(index).unwrap()
     }
@@ -342,6 +351,7 @@ impl World {
                     conversation,
                     after,
                 } => self.jobs.push(Job::Hidden(conversation, after)),
+                Action::FetchMarks { conversation } => self.jobs.push(Job::Marks(conversation)),
                 Action::Tell(update) => self.see(update),
             }
         }
@@ -447,9 +457,11 @@ impl World {
                 assert_eq!(code, "target_deleted");
                 assert!(self.refused.insert(client_message_id), "refused twice");
             }
-            Update::Reset { .. } | Update::Complaint { .. } | Update::ContactsChanged => {
-                panic!("{update:?}")
-            }
+            Update::Reset { .. }
+            | Update::Complaint { .. }
+            | Update::ContactsChanged
+            | Update::Typing { .. }
+            | Update::Presence { .. } => panic!("{update:?}"),
         }
         if let Some((conversation, standing)) = standing {
             let log = &self.logs[&conversation];
@@ -505,6 +517,22 @@ impl World {
         // Where the writer stands follows.
         if by == ME && is_message {
             self.tell_state(conversation);
+        }
+    }
+
+    fn receipt(&self, conversation: ConversationId, user: UserId) -> Receipt {
+        let log = &self.logs[&conversation];
+        let (delivered_number, read_number) = if user == ME {
+            (log.delivered, log.read)
+        } else {
+            (log.read_by_other, log.read_by_other)
+        };
+        Receipt {
+            conversation_id: conversation.to_string(),
+            user_id: user.to_string(),
+            delivered_number,
+            read_number,
+            time_unix_ms: 0,
         }
     }
 
@@ -789,6 +817,16 @@ impl World {
                     Err(FetchFailure::Temporary)
                 },
             },
+            Job::Marks(conversation) => Input::Marks {
+                conversation,
+                outcome: if succeeds {
+                    Ok([ME, OTHER]
+                        .map(|user| self.receipt(conversation, user))
+                        .into())
+                } else {
+                    Err(FetchFailure::Temporary)
+                },
+            },
             Job::Entries(conversation, after) => {
                 let log = &self.logs[&conversation];
                 let covered_to = (after + PAGE as u64).min(log.head()).max(after);
@@ -870,14 +908,10 @@ impl World {
             }
             Step::OtherReads(index) => {
                 let conversation = self.conversation(index);
-                let number = self.logs[&conversation].head();
-                self.push(server_frame::Frame::Receipt(Receipt {
-                    conversation_id: conversation.to_string(),
-                    user_id: OTHER.to_string(),
-                    delivered_number: number,
-                    read_number: number,
-                    time_unix_ms: 0,
-                }));
+                let log = self.logs.get_mut(&conversation).unwrap();
+                log.read_by_other = log.head();
+                let receipt = self.receipt(conversation, OTHER);
+                self.push(server_frame::Frame::Receipt(receipt));
             }
             Step::IRead(index) => {
                 let conversation = self.conversation(index);
@@ -1010,7 +1044,11 @@ impl World {
                 .as_ref()
                 .is_some_and(|peer| peer.to_server.is_empty() && peer.to_client.is_empty());
             let answered = self.acknowledged.len() + self.refused.len();
-            if self.caught_up && quiet && answered == said && self.has_all_marks() {
+            let told = self.logs.iter().all(|(id, log)| {
+                let read = self.screens.get(id).map_or(0, |screen| screen.receipt.1);
+                read == log.read_by_other
+            });
+            if self.caught_up && quiet && answered == said && told && self.has_all_marks() {
                 return;
             }
             self.pass(10_000);
@@ -1048,6 +1086,8 @@ impl World {
                 .find(|number| !screen.numbers.contains(number) && !log.hidden.contains(number));
             assert_eq!(lacking, None, "not every entry was shown");
             assert_eq!(screen.hidden, log.hidden);
+            let read = log.read_by_other;
+            assert_eq!(screen.receipt, (read, read), "how far the other has got");
             let mut messages = screen.messages.clone();
             messages.retain(|number, _| !screen.hidden.contains(number));
             assert_eq!(messages, log.fresh());
@@ -1162,7 +1202,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 0..150)
     ) {
         let mut world = World::new();
-        world.give(Input::Tick);
+        world.begin();
         for step in steps {
             world.step(step);
         }
@@ -1177,7 +1217,7 @@ proptest! {
         events in proptest::collection::vec(event(), 1..4)
     ) {
         let mut world = World::new();
-        world.give(Input::Tick);
+        world.begin();
         for step in before {
             world.step(step);
         }

@@ -541,3 +541,164 @@ fn an_entry_that_arrives_before_the_first_comparison_is_shown_after_it() {
         after: 5
     }));
 }
+
+fn typings(out: &[Action]) -> Vec<String> {
+    out.iter()
+        .filter_map(|action| match action {
+            Action::Transmit(client_frame::Frame::Typing(typing)) => Some(typing.state.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn watches(out: &[Action]) -> Vec<usize> {
+    out.iter()
+        .filter_map(|action| match action {
+            Action::Transmit(client_frame::Frame::WatchPresence(watch)) => {
+                Some(watch.user_ids.len())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn typing_is_said_every_three_seconds_and_ended_by_a_message_or_by_word() {
+    let mut bench = Bench::caught_up_at(0);
+    let key = |bench: &mut Bench, is_typing| {
+        let conversation = CONVERSATION;
+        let out = bench.give(Input::Typing {
+            conversation,
+            is_typing,
+        });
+        typings(&out)
+    };
+    assert!(key(&mut bench, false).is_empty(), "nothing was said");
+    assert_eq!(key(&mut bench, true), ["started"]);
+    bench.now += 2_999;
+    assert!(key(&mut bench, true).is_empty());
+    bench.now += 1;
+    assert_eq!(key(&mut bench, true), ["started"]);
+    assert_eq!(key(&mut bench, false), ["stopped"]);
+
+    assert_eq!(key(&mut bench, true), ["started"]);
+    bench.submit(1);
+    assert!(key(&mut bench, false).is_empty(), "the message says so");
+    bench.give(Input::Closed { code: None });
+    assert!(key(&mut bench, true).is_empty(), "nobody is there to tell");
+    bench.connect();
+    assert_eq!(key(&mut bench, true), ["started"]);
+}
+
+#[test]
+fn others_who_type_are_told_in_conversations_that_are_followed() {
+    let mut bench = Bench::new(Config {
+        only: Some([CONVERSATION].into()),
+        ..Config::default()
+    });
+    bench.connect();
+    let typing = |conversation: ConversationId, state: &str| {
+        server_frame::Frame::Typing(proto::socket::MemberTyping {
+            conversation_id: conversation.to_string(),
+            user_id: OTHER.to_string(),
+            state: state.into(),
+            expires_in_ms: 5_000,
+        })
+    };
+    let told = |typing| {
+        let (conversation, user) = (CONVERSATION, OTHER);
+        Action::Tell(Update::Typing {
+            conversation,
+            user,
+            typing,
+        })
+    };
+    let expires_in_ms = 5_000;
+    assert_eq!(
+        bench.frame(typing(CONVERSATION, "started")),
+        [told(Typing::Started { expires_in_ms })]
+    );
+    assert_eq!(
+        bench.frame(typing(CONVERSATION, "stopped")),
+        [told(Typing::Stopped)]
+    );
+    let elsewhere = ConversationId::from_bytes([77; 16]);
+    assert!(bench.frame(typing(elsewhere, "started")).is_empty());
+}
+
+#[test]
+fn whoever_is_watched_is_asked_for_again_on_a_new_socket_and_after_too_many_questions() {
+    let mut bench = Bench::caught_up_at(0);
+    assert_eq!(watches(&bench.give(Input::Watch(vec![OTHER]))), [1]);
+    let out = bench.frame(server_frame::Frame::Presence(proto::socket::Presence {
+        user_id: OTHER.to_string(),
+        state: "offline".into(),
+        last_seen_unix_ms: 7,
+    }));
+    let presence = Presence::Offline {
+        last_seen_unix_ms: Some(7),
+    };
+    let user = OTHER;
+    assert_eq!(out, [Action::Tell(Update::Presence { user, presence })]);
+
+    bench.frame(server_frame::Frame::Error(proto::socket::Error {
+        code: "rate_limited".into(),
+        detail: String::new(),
+        frame: "watch_presence".into(),
+    }));
+    assert_eq!(watches(&bench.wait_until(bench.now + 1_000)), [1]);
+
+    bench.give(Input::Closed { code: None });
+    assert_eq!(watches(&bench.connect()), [1]);
+    assert_eq!(watches(&bench.give(Input::Watch(Vec::new()))), [0]);
+    bench.give(Input::Closed { code: None });
+    assert!(watches(&bench.connect()).is_empty(), "nobody is watched");
+}
+
+#[test]
+fn receipts_that_were_missed_are_read_for_what_is_on_the_screen() {
+    let mut bench = Bench::caught_up_at(5);
+    let fetch = Action::FetchMarks {
+        conversation: CONVERSATION,
+    };
+    assert_eq!(bench.give(Input::OnScreen([CONVERSATION].into())), [fetch]);
+    let marks = |read_number| Input::Marks {
+        conversation: CONVERSATION,
+        outcome: Ok([ME, OTHER]
+            .map(|user| Receipt {
+                conversation_id: CONVERSATION.to_string(),
+                user_id: user.to_string(),
+                delivered_number: read_number,
+                read_number,
+                time_unix_ms: 9,
+            })
+            .into()),
+    };
+    let told = |read| {
+        Action::Tell(Update::Receipt {
+            conversation: CONVERSATION,
+            user: OTHER,
+            delivered: read,
+            read,
+            time_unix_ms: 9,
+        })
+    };
+    assert_eq!(bench.give(marks(3)), [told(3)]);
+    assert!(bench.give(Input::Tick).is_empty(), "once");
+
+    bench.give(Input::Closed { code: None });
+    let fetch = Action::FetchMarks {
+        conversation: CONVERSATION,
+    };
+    assert!(bench.connect().contains(&fetch), "it may have been missed");
+    assert!(bench.give(marks(5)).contains(&told(5)));
+    let resync = server_frame::Frame::Resync(proto::socket::Resync::default());
+    assert!(bench.frame(resync).contains(&fetch));
+    assert!(
+        !bench.give(marks(4)).contains(&told(4)),
+        "it never goes back"
+    );
+    bench.give(Input::OnScreen(BTreeSet::new()));
+    bench.give(Input::Closed { code: None });
+    assert!(!bench.connect().contains(&fetch));
+}

@@ -15,8 +15,8 @@ async fn two_people_on_two_gateways_read_each_other_once_and_in_order() {
         .await
         .unwrap()
         .conversation_id;
-    let (from_ada, mut to_ada) = stage.session_on(0, Format::Json, &ada);
-    let (from_ben, mut to_ben) = stage.session_on(1, Format::Protobuf, &ben);
+    let (from_ada, mut to_ada) = stage.session_on(0, Format::Json, &ada).await;
+    let (from_ben, mut to_ben) = stage.session_on(1, Format::Protobuf, &ben).await;
 
     let mut said = Vec::new();
     for number in 0..20 {
@@ -93,7 +93,7 @@ async fn a_message_sent_again_by_any_interface_is_stored_once() {
         Some(send_message_response::Outcome::Accepted(first.clone()))
     );
 
-    let (from_ada, mut to_ada) = stage.session_on(0, Format::Json, &ada);
+    let (from_ada, mut to_ada) = stage.session_on(0, Format::Json, &ada).await;
     from_ada.try_resend(conversation, id, draft, 1).unwrap();
     let number = next(&mut to_ada, |update| match update {
         Update::Acknowledged { number, .. } => Some(number),
@@ -197,8 +197,8 @@ async fn the_badge_is_the_same_on_every_device_and_never_counts_ones_own() {
         .await
         .unwrap()
         .conversation_id;
-    let (_phone, mut to_phone) = stage.session_on(0, Format::Json, &ben);
-    let (laptop, mut to_laptop) = stage.session_on(1, Format::Protobuf, &ben);
+    let (_phone, mut to_phone) = stage.session_on(0, Format::Json, &ben).await;
+    let (laptop, mut to_laptop) = stage.session_on(1, Format::Protobuf, &ben).await;
     let mut last = 0;
     for words in ["one", "two", "three"] {
         let id = ada.new_client_message_id();

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::blocks::call;
-use crate::people::{next, stage};
+use crate::people::{Turn, next, stage};
 
 async fn told(devices: &mut [Updates]) {
     for updates in devices {
@@ -18,32 +18,26 @@ async fn told(devices: &mut [Updates]) {
 
 #[tokio::test]
 async fn an_invitation_and_its_answer_reach_all_devices_at_once() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
-    let (_phone, to_phone) = stage.session_on(0, Format::Json, &ben);
-    let (_laptop, to_laptop) = stage.session_on(1, Format::Protobuf, &ben);
-    let (_adas, to_ada) = stage.session_on(1, Format::Json, &ada);
+    let (_phone, to_phone) = stage.session_on(0, Format::Json, &ben).await;
+    let (_laptop, to_laptop) = stage.session_on(1, Format::Protobuf, &ben).await;
+    let (_adas, to_ada) = stage.session_on(1, Format::Json, &ada).await;
     let (mut bens, mut adas) = ([to_phone, to_laptop], [to_ada]);
-    for updates in bens.iter_mut().chain(&mut adas) {
-        next(updates, |update| {
-            (update == Update::Connection(client::ConnectionState::CaughtUp)).then_some(())
-        })
-        .await;
-    }
 
     let invite = json!({"user_id": ben.user_id()});
-    let (status, body) = call(stage, &ada, Method::POST, "contacts", Some(invite)).await;
+    let (status, body) = call(&stage, &ada, Method::POST, "contacts", Some(invite)).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     told(&mut bens).await;
     told(&mut adas).await;
-    let (_, list) = call(stage, &ben, Method::GET, "contacts", None).await;
+    let (_, list) = call(&stage, &ben, Method::GET, "contacts", None).await;
     assert_eq!(list["items"][0]["state"], "invitation_received");
 
     let accept = format!("contacts/{}/accept", ada.user_id());
-    let (status, body) = call(stage, &ben, Method::POST, &accept, None).await;
+    let (status, body) = call(&stage, &ben, Method::POST, &accept, None).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     told(&mut bens).await;
     told(&mut adas).await;
-    let (_, list) = call(stage, &ada, Method::GET, "contacts", None).await;
+    let (_, list) = call(&stage, &ada, Method::GET, "contacts", None).await;
     assert_eq!(list["items"][0]["state"], "contact");
 }

@@ -7,7 +7,7 @@ use ids::{ConversationId, UserId};
 use reqwest::{Method, StatusCode};
 
 use crate::blocks::call;
-use crate::people::{Stage, history, next, text};
+use crate::people::{Turn, history, next, own_stage, text};
 use crate::refusals::{answer, code, greeted, say};
 
 /// Members and their roles, sorted.
@@ -25,7 +25,7 @@ async fn members(person: &Client, conversation: ConversationId) -> Vec<(UserId, 
 #[tokio::test]
 async fn who_deletes_their_account_while_the_conversation_service_is_down_is_gone_when_it_is_back()
 {
-    let stage = Stage::set().await;
+    let stage = own_stage(Turn::with_others().await, |_| {}).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let eve = stage.person("eve").await;
     let owned = ada
@@ -46,7 +46,7 @@ async fn who_deletes_their_account_while_the_conversation_service_is_down_is_gon
     for conversation in [owned, joined, direct] {
         say(&ada, conversation, "before").await.unwrap();
     }
-    let (_bens, mut to_ben) = stage.session_on(1, Format::Protobuf, &ben);
+    let (_bens, mut to_ben) = stage.session_on(1, Format::Protobuf, &ben).await;
 
     stage.suite.conversation.kill9().await;
     let (status, body) = call(&stage, &ada, Method::DELETE, "me", None).await;

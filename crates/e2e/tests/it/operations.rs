@@ -7,13 +7,13 @@ use test_support::eventually;
 
 use crate::people::{Turn, next, own_stage, stage, text};
 
-async fn metrics(service: &Service) -> String {
+pub async fn metrics(service: &Service) -> String {
     let url = format!("{}/metrics", service.ops_url());
     reqwest::get(url).await.unwrap().text().await.unwrap()
 }
 
 /// The sum of the series of a metric whose labels hold all of `labels`; none if there is no such.
-fn value(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
+pub fn value(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
     let of_the_name = metrics
         .lines()
         .filter(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)))
@@ -41,8 +41,8 @@ async fn a_message_shows_in_the_metrics_of_its_way() {
         .await
         .unwrap()
         .conversation_id;
-    let (from_ada, _to_ada) = stage.session_on(0, Format::Json, &ada);
-    let (_from_ben, mut to_ben) = stage.session_on(1, Format::Protobuf, &ben);
+    let (from_ada, _to_ada) = stage.session_on(0, Format::Json, &ada).await;
+    let (_from_ben, mut to_ben) = stage.session_on(1, Format::Protobuf, &ben).await;
     from_ada
         .send(conversation, Draft::text("count me"))
         .await

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use client::wire::Entry;
 use client::{
-    Api, Client, Format, Position, Registration, Session, SessionOptions, Update, Updates,
+    Api, Client, ConnectionState, Format, Position, Registration, Session, SessionOptions, Update,
+    Updates,
 };
 use ids::ConversationId;
 use local_stack::suite::{Options, Suite};
@@ -91,21 +92,27 @@ impl Stage {
             .unwrap()
     }
 
-    /// A session on one particular gateway.
-    pub fn session_on(
+    /// A session on one particular gateway that has caught up: what was written before it had is history,
+    /// and not shown.
+    pub async fn session_on(
         &self,
         gateway: usize,
         format: Format,
         person: &Client,
     ) -> (Session, Updates) {
-        Session::start(
+        let (session, mut updates) = Session::start(
             person,
             SessionOptions {
                 format,
                 socket_url: Some(self.suite.gateways[gateway].socket_url()),
                 ..SessionOptions::default()
             },
-        )
+        );
+        next(&mut updates, |update| {
+            (update == Update::Connection(ConnectionState::CaughtUp)).then_some(())
+        })
+        .await;
+        (session, updates)
     }
 }
 

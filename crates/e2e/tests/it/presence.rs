@@ -3,9 +3,9 @@
 use client::wire::{
     Hello, MemberTyping, Presence, Typing, WatchPresence, client_frame, server_frame,
 };
-use client::{Client, Connection, Format, Incoming};
+use client::{Client, Connection, Format, Incoming, Typing as Typed, Update, Updates};
 
-use crate::people::{PATIENCE, Stage, Turn, stage};
+use crate::people::{self, PATIENCE, Stage, Turn, stage};
 
 /// A socket on one of the gateways that has said hello.
 async fn open(stage: &Stage, gateway: usize, person: &Client) -> Connection {
@@ -104,4 +104,57 @@ async fn people_who_talk_see_each_other_type_come_and_go_and_strangers_see_nothi
     let told = presence(&mut adas).await;
     assert_eq!(told.state, "offline");
     assert!(told.last_seen_unix_ms > 0);
+}
+
+#[tokio::test]
+async fn a_session_tells_who_types_and_who_is_there() {
+    let stage = stage(Turn::with_others().await).await;
+    let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
+    let conversation = ada
+        .open_direct(ben.user_id())
+        .await
+        .unwrap()
+        .conversation_id;
+    let (adas, mut to_ada) = stage.session_on(0, Format::Json, &ada).await;
+    let (bens, to_ben) = stage.session_on(1, Format::Protobuf, &ben).await;
+    let presence = async |to_ada: &mut Updates| {
+        people::next(to_ada, |update| match update {
+            Update::Presence { user, presence } => Some((user, presence)),
+            _ => None,
+        })
+        .await
+    };
+    adas.watch_presence([ben.user_id()]).unwrap();
+    let online = client::Presence::Online;
+    assert_eq!(presence(&mut to_ada).await, (ben.user_id(), online));
+
+    let typing = async |to_ada: &mut Updates| {
+        people::next(to_ada, |update| match update {
+            Update::Typing {
+                conversation,
+                user,
+                typing,
+            } => Some((conversation, user, typing)),
+            _ => None,
+        })
+        .await
+    };
+    bens.typing(conversation);
+    let (there, who, started) = typing(&mut to_ada).await;
+    assert_eq!((there, who), (conversation, ben.user_id()));
+    assert!(matches!(started, Typed::Started { expires_in_ms: 1.. }));
+    bens.stopped_typing(conversation);
+    assert_eq!(typing(&mut to_ada).await.2, Typed::Stopped);
+
+    drop((bens, to_ben));
+    let (_, offline) = presence(&mut to_ada).await;
+    assert!(
+        matches!(
+            offline,
+            client::Presence::Offline {
+                last_seen_unix_ms: Some(_)
+            }
+        ),
+        "{offline:?}"
+    );
 }

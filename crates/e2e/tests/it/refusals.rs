@@ -241,7 +241,7 @@ async fn who_was_removed_neither_writes_nor_reads_what_came_after() {
     let path = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(path.path(), b"for members").unwrap();
     let file = ada.upload(group, path.path(), "text/plain").await.unwrap();
-    let (bens, mut to_ben) = stage.session_on(1, Format::Json, &ben);
+    let (bens, mut to_ben) = stage.session_on(1, Format::Json, &ben).await;
     bens.send(group, Draft::text("I am here")).await.unwrap();
     next(&mut to_ben, |update| {
         matches!(update, Update::Acknowledged { .. }).then_some(())
@@ -588,7 +588,7 @@ async fn no_log_holds_a_secret_a_token_or_what_was_said() {
         .unwrap()
         .conversation_id;
     say(&ada, conversation, words).await.unwrap();
-    let (session, mut updates) = stage.session_on(0, Format::Json, &ada);
+    let (session, mut updates) = stage.session_on(0, Format::Json, &ada).await;
     session
         .send(conversation, Draft::text(words))
         .await

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use test_support::{People, Surface};
 
-use crate::people::{Stage, stage};
+use crate::people::{Stage, Turn, stage};
 use crate::refusals::say;
 
 async fn surface(stage: &Stage, service: &str) -> Surface {
@@ -20,7 +20,7 @@ async fn surface(stage: &Stage, service: &str) -> Surface {
 
 #[tokio::test]
 async fn no_route_of_messages_files_and_gateways_is_open_to_strangers() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let stranger = People::start().await.person().token;
     for (service, public) in [
         ("messages", &[] as &[&str]),
@@ -28,7 +28,7 @@ async fn no_route_of_messages_files_and_gateways_is_open_to_strangers() {
         // A socket says who it is in its first frame.
         ("gateway", &["GET /socket"]),
     ] {
-        surface(stage, service)
+        surface(&stage, service)
             .await
             .refuses_strangers(public, &[("a token of another signer", stranger.clone())])
             .await;
@@ -37,7 +37,7 @@ async fn no_route_of_messages_files_and_gateways_is_open_to_strangers() {
 
 #[tokio::test]
 async fn no_route_of_messages_and_files_gives_what_is_somebody_elses() {
-    let stage = stage().await;
+    let stage = stage(Turn::with_others().await).await;
     let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
     let eve = stage.person("eve").await;
     let conversation = ada
@@ -58,7 +58,7 @@ async fn no_route_of_messages_and_files_gives_what_is_somebody_elses() {
     let objects: Vec<(&str, &str)> = objects.iter().map(|(name, id)| (*name, &**id)).collect();
     let token = eve.credentials().access_token;
     for service in ["messages", "files"] {
-        surface(stage, service)
+        surface(&stage, service)
             .await
             .refuses_others_objects(&token, &objects, &[], |operation| {
                 let client_message_id = eve.new_client_message_id();

@@ -136,8 +136,8 @@ async fn one_trace_goes_from_the_senders_socket_to_the_recipients() {
         .await
         .unwrap()
         .conversation_id;
-    let (from_ada, _to_ada) = stage.session_on(0, Format::Json, &ada);
-    let (_from_ben, mut to_ben) = stage.session_on(1, Format::Protobuf, &ben);
+    let (from_ada, _to_ada) = stage.session_on(0, Format::Json, &ada).await;
+    let (_from_ben, mut to_ben) = stage.session_on(1, Format::Protobuf, &ben).await;
     from_ada
         .send(conversation, Draft::text("follow me"))
         .await

@@ -47,7 +47,6 @@ appender.out.layout.pattern=%d{yyyy-MM-dd'T'HH:mm:ss.SSS} %p %c{1} %m%n
 /// of seconds that suit a cluster. Production's values are in the chart.
 const SETTINGS: &str = "process.roles=broker,controller
 node.id=1
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 auto.create.topics.enable=false
@@ -76,6 +75,16 @@ const JVM: [&str; 3] = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC"];
 /// Only the first compiler. The second takes some seconds of CPU and halves what a request costs.
 const QUICK_COMPILER: &str = "-XX:TieredStopAtLevel=1";
 
+/// One more way to the node, for a client that is to come by another port: a client goes where the node
+/// says that it is, so each such way needs a listener of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Where the node listens.
+    pub port: u16,
+    /// Where it says that it does.
+    pub advertised_port: u16,
+}
+
 /// A Kafka node.
 #[derive(Debug)]
 pub struct Kafka {
@@ -88,6 +97,7 @@ impl Kafka {
         data: &Path,
         port: u16,
         controller_port: u16,
+        listeners: &[Listener],
         runs_for: RunsFor,
     ) -> anyhow::Result<Self> {
         let java = Program::Java.find().context("java is not on PATH")?;
@@ -97,7 +107,7 @@ impl Kafka {
         let settings = folder.join("server.properties");
         std::fs::write(
             &settings,
-            settings_text(&folder.join("data"), port, controller_port),
+            settings_text(&folder.join("data"), port, controller_port, listeners),
         )
         .with_context(|| format!("write {}", settings.display()))?;
 
@@ -114,7 +124,10 @@ impl Kafka {
             environment: Vec::new(),
             log: data.join("logs/kafka.log"),
             run_as: None,
-            ports: vec![port, controller_port],
+            ports: [port, controller_port]
+                .into_iter()
+                .chain(listeners.iter().map(|listener| listener.port))
+                .collect(),
             stop_signal: Signal::TERM,
             stop_grace: Duration::from_secs(20),
             ready: probe(move || has_broker(port)),
@@ -162,7 +175,7 @@ fn install(java: &Path) -> anyhow::Result<Installed> {
         // Only the archived format matters; ports and folder are those of each start.
         let settings = unfinished.join("format.properties");
         let template = unfinished.join("template");
-        std::fs::write(&settings, settings_text(&template, 9092, 9093))?;
+        std::fs::write(&settings, settings_text(&template, 9092, 9093, &[]))?;
         let mut arguments = java_arguments(unfinished);
         arguments.extend(
             [
@@ -254,7 +267,7 @@ fn archive_classes(java: &Path, installed: &Path, unfinished: &Path) -> anyhow::
     let settings = folder.join("server.properties");
     std::fs::write(
         &settings,
-        settings_text(&folder.join("data"), port, controller_port),
+        settings_text(&folder.join("data"), port, controller_port, &[]),
     )?;
     let mut arguments = java_arguments(installed);
     arguments.insert(
@@ -314,13 +327,30 @@ fn shared_archive(option: &str, path: &Path) -> OsString {
     argument
 }
 
-fn settings_text(storage: &Path, port: u16, controller_port: u16) -> String {
+fn settings_text(
+    storage: &Path,
+    port: u16,
+    controller_port: u16,
+    listeners: &[Listener],
+) -> String {
     let mut text = String::from(SETTINGS);
+    let (mut security, mut listening, mut advertised) =
+        (String::new(), String::new(), String::new());
+    for (n, listener) in listeners.iter().enumerate() {
+        let Listener {
+            port,
+            advertised_port,
+        } = listener;
+        let _ = write!(security, ",WAY{n}:PLAINTEXT");
+        let _ = write!(listening, ",WAY{n}://127.0.0.1:{port}");
+        let _ = write!(advertised, ",WAY{n}://127.0.0.1:{advertised_port}");
+    }
     let _ = write!(
         text,
-        "controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{security}
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listening}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
 log.dirs={}
 ",
         storage.display()

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 
-pub use kafka::Kafka;
+pub use kafka::{Kafka, Listener};
 pub use local_aws::LocalAws;
 pub use mail::Mail;
 pub use postgres::Postgres;
@@ -141,7 +141,7 @@ pub struct Servers {
 
 impl Servers {
     /// Installs what is missing, then starts the servers side by side, each in a folder below
-    /// `data`, on the data that is there.
+    /// `data`, on the data that is there. Kafka listens at `kafka_listeners`, too.
     ///
     /// # Errors
     /// When one can't be installed or doesn't become ready; those already started are killed.
@@ -149,6 +149,7 @@ impl Servers {
         wanted: &[Server],
         data: &Path,
         ports: ServerPorts,
+        kafka_listeners: &[Listener],
         durability: Durability,
         runs_for: RunsFor,
     ) -> anyhow::Result<Self> {
@@ -164,7 +165,10 @@ impl Servers {
         let has = |server| wanted.contains(&server);
         let started = |process: &Process| process.spawn();
         let kafka = has(Server::Kafka)
-            .then(|| Kafka::prepare(data, ports.kafka, ports.kafka_controller, runs_for))
+            .then(|| {
+                let (port, controller) = (ports.kafka, ports.kafka_controller);
+                Kafka::prepare(data, port, controller, kafka_listeners, runs_for)
+            })
             .transpose()?;
         kafka.as_deref().map(started).transpose()?;
         let redis = has(Server::Redis)

@@ -35,6 +35,7 @@ impl TestServers {
             wanted,
             folder.path(),
             ServerPorts::free()?,
+            &[],
             Durability::Kill,
             RunsFor::Minutes,
         )

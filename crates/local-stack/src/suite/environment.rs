@@ -97,7 +97,7 @@ impl Plan<'_> {
                 .find(|link| link.from == name && link.to == to);
             link.map_or(url.clone(), |link| {
                 url.replace(
-                    &format!(":{}", link.target_port),
+                    &format!(":{}", link.instead_of),
                     &format!(":{}", link.relay.address().port()),
                 )
             })
@@ -145,7 +145,7 @@ impl Plan<'_> {
             settings.set("redis__url", by("redis", self.redis.url()));
         }
         if program != "file-upload" {
-            settings.set("kafka__brokers", self.kafka.brokers());
+            settings.set("kafka__brokers", by("kafka", self.kafka.brokers()));
             settings.set("kafka__log_partitions", LOG_PARTITIONS);
             settings.set("kafka__deliveries_partitions", DELIVERIES_PARTITIONS);
             settings.set("kafka__message_partition_base", MESSAGE_PARTITION_BASE);
@@ -165,9 +165,9 @@ impl Plan<'_> {
             }
             "message" => {
                 settings.set("message__ordinal", ordinal);
-                let direct = || by("dynamodb", self.local_aws.dynamodb_url());
-                let dynamodb = self.throttle.map_or_else(direct, Throttle::url);
-                settings.set("aws__dynamodb_endpoint", dynamodb);
+                let emulator = || self.local_aws.dynamodb_url();
+                let dynamodb = self.throttle.map_or_else(emulator, Throttle::url);
+                settings.set("aws__dynamodb_endpoint", by("dynamodb", dynamodb));
             }
             "file-upload" => settings.set("aws__s3_endpoint", self.local_aws.s3_url()),
             "chat-gateway" => settings.set("gateway__ordinal", ordinal),

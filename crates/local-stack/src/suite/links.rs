@@ -7,14 +7,15 @@ use relay::Relay;
 
 use super::Addresses;
 use crate::ports;
+use crate::servers::Listener;
 
 /// How services reach their servers and each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
     /// Directly.
     Direct,
-    /// Through a relay for each pair ([`Suite::links`](super::Suite::links)). Kafka is still reached
-    /// directly: its clients go where its brokers say that they are.
+    /// Through a relay for each pair ([`Suite::links`](super::Suite::links)). Of those who reach Kafka only
+    /// the gateways have one.
     Relayed,
 }
 
@@ -23,20 +24,21 @@ pub enum Links {
 pub struct Link {
     /// The service, as its process is called.
     pub from: String,
-    /// `redis`, `postgres`, `dynamodb`, or a service.
+    /// `redis`, `postgres`, `dynamodb`, `kafka`, or a service.
     pub to: &'static str,
-    pub(super) target_port: u16,
+    /// The port that a service would use without it.
+    pub(super) instead_of: u16,
     pub relay: Relay,
 }
 
-/// What each service calls besides Kafka.
+/// What each service calls that can be cut off.
 const CALLS: [(&str, &[&str]); 5] = [
     ("account", &["redis", "postgres"]),
     ("conversation", &["postgres", "account", "message"]),
     ("message", &["redis", "dynamodb"]),
     (
         "chat-gateway",
-        &["redis", "account", "conversation", "message"],
+        &["redis", "kafka", "account", "conversation", "message"],
     ),
     ("file-upload", &["postgres", "conversation"]),
 ];
@@ -50,11 +52,26 @@ pub(super) fn name_of(program: &str, ordinal: u16) -> String {
     }
 }
 
-/// Starts a relay for each pair. `servers` are the ports of Redis, Postgres and DynamoDB.
+/// A way to Kafka for each gateway: a client goes where the broker says that it is, which therefore has to
+/// be the relay.
+pub(super) fn kafka_listeners(addresses: &Addresses) -> anyhow::Result<Vec<Listener>> {
+    let listener = |_| {
+        Ok(Listener {
+            port: ports::free()?,
+            advertised_port: ports::free()?,
+        })
+    };
+    addresses.gateways.iter().map(listener).collect()
+}
+
+/// Starts a relay for each pair. `kafka` are the ways of the gateways, by ordinal; `before_dynamodb` is the
+/// port of what lies before it.
 pub(super) async fn relays(
     addresses: &Addresses,
-    [redis, postgres, dynamodb]: [u16; 3],
+    kafka: &[Listener],
+    before_dynamodb: Option<u16>,
 ) -> anyhow::Result<Vec<Link>> {
+    let servers = addresses.servers;
     let mut links = Vec::new();
     for (program, callees) in CALLS {
         let count = match program {
@@ -64,10 +81,11 @@ pub(super) async fn relays(
         };
         for ordinal in 0..count {
             for &to in callees {
-                let target_port = match to {
-                    "redis" => redis,
-                    "postgres" => postgres,
-                    "dynamodb" => dynamodb,
+                let port = match to {
+                    "redis" => servers.redis,
+                    "postgres" => servers.postgres,
+                    "dynamodb" => before_dynamodb.unwrap_or(servers.dynamodb),
+                    "kafka" => servers.kafka,
                     "account" => addresses.account.internal,
                     "conversation" => addresses.conversation.internal,
                     _ => {
@@ -78,15 +96,19 @@ pub(super) async fn relays(
                             .internal
                     }
                 };
-                // A port that no outgoing connection takes.
-                let at = SocketAddr::from(([127, 0, 0, 1], ports::free()?));
-                let relay = Relay::at(at, format!("127.0.0.1:{target_port}"))
+                // Otherwise a port that no outgoing connection takes.
+                let (at, target) = match kafka.get(ordinal) {
+                    Some(way) if to == "kafka" => (way.advertised_port, way.port),
+                    _ => (ports::free()?, port),
+                };
+                let at = SocketAddr::from(([127, 0, 0, 1], at));
+                let relay = Relay::at(at, format!("127.0.0.1:{target}"))
                     .await
                     .with_context(|| format!("start a relay from {program} to {to}"))?;
                 links.push(Link {
                     from: name_of(program, u16::try_from(ordinal)?),
                     to,
-                    target_port,
+                    instead_of: port,
                     relay,
                 });
             }

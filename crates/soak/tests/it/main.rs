@@ -36,7 +36,11 @@ async fn the_promise_is_kept_while_processes_die_and_stand_still() {
     let blows = [
         vec![Fault::Kill(Target::Gateway(0), Duration::from_millis(500))],
         vec![Fault::Pause(Target::Message(0), Duration::from_secs(3))],
-        vec![Fault::Flush],
+        vec![Fault::Flush, Fault::Throttle(1_000, Duration::from_secs(2))],
+        vec![
+            Fault::Cut(("chat-gateway", "kafka"), Duration::from_secs(3)),
+            Fault::LoseAnswers(100, Duration::from_secs(4)),
+        ],
         vec![
             Fault::Kill(Target::Message(1), Duration::ZERO),
             Fault::Stall(("message", "dynamodb"), Duration::from_secs(2)),
@@ -57,7 +61,7 @@ async fn the_promise_is_kept_while_processes_die_and_stand_still() {
     println!("{}\n{}", outcome.figures, outcome.report);
     assert_eq!(outcome.report.verdict, Verdict::Passed);
     assert!(outcome.report.counts.acknowledged > 500);
-    assert!(outcome.report.counts.faults_seen >= 5);
+    assert!(outcome.report.counts.faults_seen >= 8);
 }
 
 #[tokio::test]

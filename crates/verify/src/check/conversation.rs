@@ -8,7 +8,7 @@ use ids::{ClientMessageId, MessageId};
 use super::{Clue, Invariant, Pending, Ranges, World};
 use crate::history::{
     Body, Change, Conversation, Device, DeviceKind, Entry, Membership, Outcome, Person, Phase,
-    Place, ReceiptKind, Source, Via,
+    Place, Reaction, Reactions, ReceiptKind, Source, Via,
 };
 
 /// What is known of a number.
@@ -35,7 +35,7 @@ enum Is {
     /// Without content: it is known only from after the deletion of its message.
     Edited(ClientMessageId, u64, Option<Body>),
     Deleted(ClientMessageId, u64),
-    Reacted(ClientMessageId, u64),
+    Reacted(ClientMessageId, u64, Reaction),
     Other,
 }
 
@@ -51,7 +51,11 @@ impl Is {
             Change::Left { who } => Self::Left(*who),
             Change::Edited { cmid, target, body } => Self::Edited(*cmid, *target, *body),
             Change::Deleted { cmid, target } => Self::Deleted(*cmid, *target),
-            Change::Reacted { cmid, target } => Self::Reacted(*cmid, *target),
+            Change::Reacted {
+                cmid,
+                target,
+                reaction,
+            } => Self::Reacted(*cmid, *target, reaction.clone()),
             Change::Other => Self::Other,
         }
     }
@@ -62,7 +66,7 @@ impl Is {
             | Self::Acknowledged(cmid)
             | Self::Edited(cmid, ..)
             | Self::Deleted(cmid, _)
-            | Self::Reacted(cmid, _) => Some(*cmid),
+            | Self::Reacted(cmid, ..) => Some(*cmid),
             _ => None,
         }
     }
@@ -88,13 +92,13 @@ impl Is {
 }
 
 /// What was handed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Submitted {
     Message(Body),
     /// Of the message with this number.
     Edit(u64, Body),
     Delete(u64),
-    React(u64),
+    React(u64, Reaction),
 }
 
 /// A message, or a change of one, that was handed in.
@@ -132,16 +136,40 @@ struct Eyes {
     final_pages: Ranges,
     final_covered: Ranges,
     skipped_to: u64,
+    /// What the device makes of the reactions to each message that has any, or had.
+    reactions: BTreeMap<u64, OnScreen>,
+    /// What it was told to be hidden.
+    hidden: BTreeSet<u64>,
     /// By source: head and mark that were told last, each with its line.
     told: HashMap<Source, Told>,
     receipts: HashMap<(Person, ReceiptKind), (u64, u64)>,
+}
+
+/// The reactions to a message on a device.
+#[derive(Debug, Default)]
+struct OnScreen {
+    reactions: Reactions,
+    /// Number of the last change in them.
+    changed: u64,
+    /// The line that changed them last.
+    line: u64,
+}
+
+/// Where a person stands, as it was told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) head: u64,
+    pub(super) read: u64,
+    pub(super) unread: u64,
+    pub(super) hidden: u64,
+    pub(super) marked: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Told {
     head: (u64, u64),
     read: (u64, u64),
-    unread: u64,
+    last: Standing,
     /// Line of the last standing; 0: there was none.
     line: u64,
 }
@@ -153,6 +181,24 @@ struct Marks {
     asked: BTreeMap<u64, u64>,
     /// The highest that was acknowledged or told, with its line.
     reached: (u64, u64),
+    /// Whether the person wanted it to look unread so far.
+    asked_unread: bool,
+}
+
+/// What one person has hidden.
+#[derive(Debug, Default)]
+struct Hides {
+    /// What was asked for, with its line.
+    asked: BTreeMap<u64, u64>,
+    /// Numbers by their place in the order of hiding, each with the line that told it first.
+    order: BTreeMap<u64, (u64, u64)>,
+}
+
+impl Hides {
+    /// With the line that told each first.
+    fn told(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.order.values().copied()
+    }
 }
 
 /// Where somebody may look: from the entry by which they came to the one by which they left.
@@ -210,14 +256,27 @@ impl Countable {
         self.by.entry(from).or_default().push(number);
     }
 
-    /// Messages of others in `above < number <= head` that were not deleted as of `head`.
-    fn unread(&self, reader: Person, above: u64, head: u64) -> u64 {
+    fn is_by_another(&self, number: u64, reader: Person) -> bool {
+        let own = self.by.get(&reader);
+        self.all.binary_search(&number).is_ok()
+            && own.is_none_or(|own| own.binary_search(&number).is_err())
+    }
+
+    /// Messages of others in `above < number <= head` that were not deleted as of `head` and are none of
+    /// `hidden`.
+    fn unread(
+        &self,
+        reader: Person,
+        above: u64,
+        head: u64,
+        hidden: impl Iterator<Item = u64>,
+    ) -> u64 {
         let within = |numbers: &[u64]| {
             let to = numbers.partition_point(|number| *number <= head);
             to.saturating_sub(numbers.partition_point(|number| *number <= above)) as u64
         };
         let own = self.by.get(&reader).map_or(0, |numbers| within(numbers));
-        let deleted: BTreeSet<u64> = self
+        let mut gone: BTreeSet<u64> = self
             .deletions
             .iter()
             .filter(|(n, target, author)| {
@@ -225,7 +284,10 @@ impl Countable {
             })
             .map(|(_, target, _)| *target)
             .collect();
-        within(&self.all).saturating_sub(own + deleted.len() as u64)
+        gone.extend(hidden.filter(|number| {
+            above < *number && *number <= head && self.is_by_another(*number, reader)
+        }));
+        within(&self.all).saturating_sub(own + gone.len() as u64)
     }
 }
 
@@ -251,9 +313,12 @@ pub(super) struct Talk {
     deletions: Vec<(u64, u64)>,
     /// What the final pages said of a message that was changed: content, with its line.
     final_bodies: BTreeMap<u64, Vec<(Option<Body>, u64, Device)>>,
+    /// The same of its reactions.
+    final_reactions: BTreeMap<u64, Vec<(Reactions, u64, Device)>>,
     marks: BTreeMap<Person, Marks>,
-    /// Every different standing, with its first line.
-    standings: HashMap<(Person, u64, u64, u64), u64>,
+    hides: BTreeMap<Person, Hides>,
+    /// Every different standing, with its first line: person, head, mark, count, how many were hidden.
+    standings: HashMap<(Person, u64, u64, u64, u64), u64>,
     /// When each removal was acknowledged, with its line.
     removed: BTreeMap<Person, Vec<(u64, u64)>>,
     receipts: Vec<(Device, Person, ReceiptKind, u64, u64)>,
@@ -277,7 +342,9 @@ impl Talk {
             edits: HashMap::new(),
             deletions: Vec::new(),
             final_bodies: BTreeMap::new(),
+            final_reactions: BTreeMap::new(),
             marks: BTreeMap::new(),
+            hides: BTreeMap::new(),
             standings: HashMap::new(),
             removed: BTreeMap::new(),
             receipts: Vec::new(),
@@ -501,19 +568,24 @@ impl Talk {
             return;
         };
         let edits = self.edits.get(&n);
-        let is_what_was_sent = match (&entry.is, sent.what) {
+        let is_what_was_sent = match (&entry.is, &sent.what) {
             (Change::Message { body: None, .. }, Submitted::Message(_)) => true,
             (
                 Change::Message {
                     body: Some(body), ..
                 },
                 Submitted::Message(first),
-            ) => *body == first || edits.is_some_and(|edits| edits.contains(body)),
+            ) => body == first || edits.is_some_and(|edits| edits.contains(body)),
             (Change::Edited { target, body, .. }, Submitted::Edit(asked, text)) => {
-                *target == asked && body.is_none_or(|body| body == text)
+                target == asked && body.is_none_or(|body| body == *text)
             }
-            (Change::Deleted { target, .. }, Submitted::Delete(asked))
-            | (Change::Reacted { target, .. }, Submitted::React(asked)) => *target == asked,
+            (Change::Deleted { target, .. }, Submitted::Delete(asked)) => target == asked,
+            (
+                Change::Reacted {
+                    target, reaction, ..
+                },
+                Submitted::React(asked, meant),
+            ) => target == asked && reaction == meant,
             _ => false,
         };
         if !is_what_was_sent {
@@ -580,6 +652,7 @@ impl Talk {
             });
         }
         eyes.shown.insert(n);
+        eyes.react(entry, line);
         if n > last {
             eyes.last_shown = (n, line);
         }
@@ -643,11 +716,16 @@ impl Talk {
             eyes.pages.insert(entry.n);
             if is_final {
                 eyes.final_pages.insert(entry.n);
-                if let Change::Message { body, .. } = &entry.is {
+                if let Change::Message {
+                    body, reactions, ..
+                } = &entry.is
+                {
                     self.final_bodies
                         .entry(entry.n)
                         .or_default()
                         .push((*body, line, d));
+                    let final_reactions = self.final_reactions.entry(entry.n).or_default();
+                    final_reactions.push((reactions.clone(), line, d));
                 }
             }
         }
@@ -687,10 +765,20 @@ impl Talk {
                 });
             }
         }
+        let hides = self.hides.get(&world.person(d));
+        for (target, told) in hides.into_iter().flat_map(Hides::told) {
+            if told < *asked && entries.iter().any(|entry| entry.n == target) {
+                let clues = [told, *asked, line].map(Clue::Line);
+                world.findings.add(Invariant::HiddenReturned, clues, || {
+                    format!("#{target} of {c} is there after {d}'s person had hidden it")
+                });
+            }
+        }
         if *place == Place::Newest {
             let holds = |n: u64| n < from || entries.iter().any(|entry| entry.n == n);
             if let Some((n, acknowledged)) = own
                 && !holds(*n)
+                && !hides.is_some_and(|hides| hides.asked.contains_key(n))
             {
                 let clues = [*acknowledged, *asked, line].map(Clue::Line);
                 world.findings.add(Invariant::ReadYourWrites, clues, || {
@@ -711,8 +799,9 @@ impl Talk {
         line: u64,
         d: Device,
         source: Source,
-        (head, read, unread): (u64, u64, u64),
+        standing: Standing,
     ) {
+        let Standing { head, read, .. } = standing;
         let c = self.c;
         let u = world.person(d);
         self.claim(head, line);
@@ -737,21 +826,73 @@ impl Talk {
         }
         told.head = told.head.max((head, line));
         told.read = told.read.max((read, line));
-        told.unread = unread;
+        told.last = standing;
         told.line = line;
         // A mark that was told is there.
         let marks = self.marks.entry(u).or_default();
+        if standing.marked && !marks.asked_unread {
+            let clues = [Clue::Line(line)];
+            world.findings.add(Invariant::MarkedUnreadWrong, clues, || {
+                format!("{d} is told that {c} is to look unread; {u} never wanted that")
+            });
+        }
         if read > marks.reached.0 {
             marks.reached = (read, line);
         }
+    }
+
+    /// A count that has to be right.
+    pub(super) fn count_is_told(&mut self, u: Person, line: u64, standing: Standing) {
+        let Standing {
+            head,
+            read,
+            unread,
+            hidden,
+            ..
+        } = standing;
         self.standings
-            .entry((u, head, read, unread))
+            .entry((u, head, read, unread, hidden))
             .or_insert(line);
     }
 
     pub(super) fn mark(&mut self, u: Person, line: u64, n: u64) {
         let marks = self.marks.entry(u).or_default();
         marks.asked.entry(n).or_insert(line);
+    }
+
+    pub(super) fn mark_unread(&mut self, u: Person) {
+        self.marks.entry(u).or_default().asked_unread = true;
+    }
+
+    pub(super) fn hide(&mut self, u: Person, line: u64, target: u64) {
+        let hides = self.hides.entry(u).or_default();
+        hides.asked.entry(target).or_insert(line);
+    }
+
+    pub(super) fn hidden(
+        &mut self,
+        world: &mut World,
+        line: u64,
+        d: Device,
+        target: u64,
+        count: u64,
+    ) {
+        let (c, u) = (self.c, world.person(d));
+        let hides = self.hides.entry(u).or_default();
+        let (first, told) = *hides.order.entry(count).or_insert((target, line));
+        if first != target {
+            let clues = [told, line].map(Clue::Line);
+            world.findings.add(Invariant::HiddenWrong, clues, || {
+                format!("as the {count}th of {c} {u} has hidden #{first}, and then #{target}")
+            });
+        }
+        if !hides.asked.contains_key(&target) {
+            let clues = [Clue::Line(line)];
+            world.findings.add(Invariant::HiddenWrong, clues, || {
+                format!("{d} is told that {u} has hidden #{target} of {c}, which {u} never did")
+            });
+        }
+        self.eyes.entry(d).or_default().hidden.insert(target);
     }
 
     pub(super) fn marked(&mut self, u: Person, line: u64, n: u64) {
@@ -849,6 +990,8 @@ impl Talk {
         self.removals(world);
         let unread = self.eyes_at_the_end(world, last);
         self.contents(world);
+        self.reactions(world);
+        self.hidden_at_the_end(world);
         self.standings_at_the_end(world);
         for (d, from, _, n, line) in &self.receipts {
             if *n > last {
@@ -1062,6 +1205,16 @@ impl Talk {
                 .unwrap_or((NOBODY, DeviceKind::Wire));
             let stays = self.stays.get(&u).unwrap_or(&nowhere);
             let visible = stays.visible(last);
+            // Pages leave it out, so a device that was away never shows it.
+            let mut hidden = Ranges::default();
+            for number in self
+                .hides
+                .get(&u)
+                .into_iter()
+                .flat_map(|hides| hides.asked.keys())
+            {
+                hidden.insert(*number);
+            }
             let mut seen = eyes.shown.clone();
             seen.extend(&eyes.wire);
             seen.extend(&eyes.pages);
@@ -1076,7 +1229,7 @@ impl Talk {
             if kind == DeviceKind::Session && stays.member_since().is_some() {
                 let mut skipped = Ranges::default();
                 skipped.insert_run(1, eyes.skipped_to);
-                for n in visible.without(&[&eyes.shown, &skipped]) {
+                for n in visible.without(&[&eyes.shown, &skipped, &hidden]) {
                     let mut clues = vec![Clue::Line(eyes.last_shown.1)];
                     clues.extend(self.entries.get(&n).map(|known| Clue::Line(known.line)));
                     clues.extend(self.line_of_acknowledgement(n));
@@ -1087,14 +1240,14 @@ impl Talk {
             }
             // What a page says to cover it has, then and in the end.
             let mut missing = Ranges::default();
-            for n in visible.without(&[&eyes.pages]) {
+            for n in visible.without(&[&eyes.pages, &hidden]) {
                 if eyes.covered.contains(n) {
                     missing.insert(n);
                 }
             }
             if kind == DeviceKind::Fresh && !eyes.final_covered.is_empty() {
                 read_by.insert(u);
-                for n in visible.without(&[&eyes.final_pages]) {
+                for n in visible.without(&[&eyes.final_pages, &hidden]) {
                     missing.insert(n);
                 }
             }
@@ -1173,6 +1326,130 @@ impl Talk {
         }
     }
 
+    /// In the end the reactions to a message are what those changes make of it that its reader may see, and a
+    /// deletion takes them all: in the history, and on every device that has shown all of them.
+    fn reactions(&self, world: &mut World) {
+        let c = self.c;
+        let mut changes: BTreeMap<u64, BTreeMap<u64, &Known>> = BTreeMap::new();
+        for (n, known) in &self.entries {
+            if let Is::Reacted(_, target, _) | Is::Deleted(_, target) = &known.is {
+                changes.entry(*target).or_default().insert(*n, known);
+            }
+        }
+        let nobody = Stays::default();
+        // With the line of the last change that made them so.
+        let expected = |target: u64, u: Person| {
+            let stays = self.stays.get(&u).unwrap_or(&nobody);
+            let (mut reactions, mut line) = (Reactions::default(), 0);
+            for (n, known) in changes.get(&target).into_iter().flatten() {
+                match &known.is {
+                    Is::Deleted(..) => return (Reactions::default(), known.line),
+                    Is::Reacted(_, _, reaction) if stays.is_member_at(*n) => {
+                        reactions.take_in(known.from, reaction);
+                        line = known.line;
+                    }
+                    _ => {}
+                }
+            }
+            (reactions, line)
+        };
+        let mut wrong = |target: u64, d: Device, change: u64, line: u64| {
+            let mut clues = vec![Clue::Saw(d, c, target)];
+            clues.extend(
+                [change, line]
+                    .into_iter()
+                    .filter(|line| *line > 0)
+                    .map(Clue::Line),
+            );
+            world.findings.add(Invariant::ReactionsWrong, clues, || {
+                format!("in the end {d} has not the reactions to #{target} of {c} that there are")
+            });
+        };
+        for (target, of_devices) in &self.final_reactions {
+            for (reactions, line, d) in of_devices {
+                let (expected, change) = expected(*target, person(&world.devices, *d));
+                if *reactions != expected {
+                    wrong(*target, *d, change, *line);
+                }
+            }
+        }
+        for (d, eyes) in &self.eyes {
+            let Some((u, DeviceKind::Session)) = world.devices.get(d).copied() else {
+                continue;
+            };
+            let is_member = self
+                .stays
+                .get(&u)
+                .is_some_and(|stays| stays.member_since().is_some());
+            // What it left to the history it has to load again.
+            if !is_member || eyes.skipped_to > 0 {
+                continue;
+            }
+            let none = OnScreen::default();
+            let reacted: BTreeSet<u64> = changes
+                .keys()
+                .chain(eyes.reactions.keys())
+                .copied()
+                .collect();
+            for target in reacted {
+                // A deletion between two stays is told by the history alone.
+                let is_told = |(n, known): (&u64, &&Known)| {
+                    !matches!(known.is, Is::Deleted(..))
+                        || self
+                            .stays
+                            .get(&u)
+                            .is_some_and(|stays| stays.is_member_at(*n))
+                };
+                if !eyes.shown.contains(target)
+                    || !changes.get(&target).into_iter().flatten().all(is_told)
+                {
+                    continue;
+                }
+                let on_screen = eyes.reactions.get(&target).unwrap_or(&none);
+                let (expected, change) = expected(target, u);
+                if on_screen.reactions != expected {
+                    wrong(target, *d, change, on_screen.line);
+                }
+            }
+        }
+    }
+
+    /// In the end every device of a member knows all that is hidden, and what a member hid is.
+    fn hidden_at_the_end(&self, world: &mut World) {
+        let c = self.c;
+        for (u, hides) in &self.hides {
+            let stays = self.stays.get(u).map(|stays| &stays.stays[..]);
+            let (is_member, is_steady) = match stays {
+                Some([(_, None)]) => (true, true),
+                Some([.., (_, None)]) => (true, false),
+                _ => (false, false),
+            };
+            let told: BTreeMap<u64, u64> = hides.told().collect();
+            for (d, eyes) in &self.eyes {
+                if !is_member || world.devices.get(d) != Some(&(*u, DeviceKind::Session)) {
+                    continue;
+                }
+                for (target, line) in &told {
+                    if !eyes.hidden.contains(target) {
+                        let clues = [Clue::Line(*line), Clue::Line(eyes.last_shown.1)];
+                        world.findings.add(Invariant::HiddenWrong, clues, || {
+                            format!("{d} was never told that {u} has hidden #{target} of {c}")
+                        });
+                    }
+                }
+            }
+            // Of who came and went nobody knows whether it met a member.
+            for (target, line) in hides.asked.iter().filter(|_| is_steady) {
+                if !told.contains_key(target) {
+                    let clues = [Clue::Line(*line)];
+                    world.findings.add(Invariant::Unresolved, clues, || {
+                        format!("{u} hid #{target} of {c}, and it is not hidden in the end")
+                    });
+                }
+            }
+        }
+    }
+
     fn countable(&self) -> Countable {
         let mut countable = Countable::default();
         for (n, known) in &self.entries {
@@ -1204,11 +1481,18 @@ impl Talk {
         let c = self.c;
         let countable = self.countable();
         let nowhere = Stays::default();
-        for ((u, head, read, unread), line) in &self.standings {
+        let nothing = Hides::default();
+        for ((u, head, read, unread, hidden), line) in &self.standings {
             let stays = self.stays.get(u).unwrap_or(&nowhere);
-            let right = stays
-                .member_since_as_of(*head)
-                .map_or(0, |since| countable.unread(*u, (*read).max(since), *head));
+            let order = &self.hides.get(u).unwrap_or(&nothing).order;
+            if order.range(..=hidden).count() as u64 != *hidden {
+                // Nobody was told which they are.
+                continue;
+            }
+            let gone = order.range(..=hidden).map(|(_, (target, _))| *target);
+            let right = stays.member_since_as_of(*head).map_or(0, |since| {
+                countable.unread(*u, (*read).max(since), *head, gone)
+            });
             if *unread != right {
                 let clues = [Some(Clue::Line(*line)), self.line_of_leave(*u, head + 1)];
                 world.findings.add(Invariant::UnreadWrong, clues.into_iter().flatten(), || {
@@ -1223,7 +1507,7 @@ impl Talk {
             let marks = self.marks.get(u);
             let (reached, proof) = marks.map_or((0, 0), |marks| marks.reached);
             // The final word of a fresh device, and then of every session.
-            let mut last_word: Option<(u64, u64, u64, u64)> = None;
+            let mut last_word: Option<(Standing, u64)> = None;
             for kind in [DeviceKind::Fresh, DeviceKind::Session] {
                 let source = match kind {
                     DeviceKind::Fresh => Source::Rest,
@@ -1246,21 +1530,79 @@ impl Talk {
                             format!("in the end {d} is told that {u} has read {c} up to #{read}; the mark had reached #{reached}")
                         });
                     }
-                    let word = (told.head.0, read, told.unread, line);
-                    match last_word {
-                        None => last_word = Some(word),
-                        Some(other) if (other.0, other.1, other.2) != (word.0, word.1, word.2) => {
-                            let clues = [other.3, line].map(Clue::Line);
-                            world.findings.add(Invariant::UnreadWrong, clues, || {
-                                format!("in the end the devices of {u} are told different things about {c}")
-                            });
-                        }
-                        Some(_) => {}
+                    let word = Standing {
+                        head: told.head.0,
+                        read,
+                        ..told.last
+                    };
+                    let Some((other, first)) = last_word else {
+                        last_word = Some((word, line));
+                        continue;
+                    };
+                    let different = [
+                        (other.marked != word.marked, Invariant::MarkedUnreadWrong),
+                        (
+                            Standing {
+                                marked: word.marked,
+                                ..other
+                            } != word,
+                            Invariant::UnreadWrong,
+                        ),
+                    ];
+                    for (_, invariant) in different.into_iter().filter(|(is, _)| *is) {
+                        let clues = [first, line].map(Clue::Line);
+                        world.findings.add(invariant, clues, || {
+                            format!(
+                                "in the end the devices of {u} are told different things about {c}"
+                            )
+                        });
                     }
                 }
             }
         }
     }
+}
+
+impl Eyes {
+    /// Does what a device does with the reactions in what it shows.
+    fn react(&mut self, entry: &Entry, line: u64) {
+        match &entry.is {
+            Change::Message {
+                changed, reactions, ..
+            } if *changed > 0 || !reactions.is_empty() => {
+                let on_screen = OnScreen {
+                    reactions: reactions.clone(),
+                    changed: *changed,
+                    line,
+                };
+                self.reactions.insert(entry.n, on_screen);
+            }
+            Change::Reacted {
+                target, reaction, ..
+            } if self.shown.contains(*target) => {
+                let on_screen = self.reactions.entry(*target).or_default();
+                // Once it is deleted nothing comes back.
+                if entry.n > on_screen.changed {
+                    on_screen.reactions.take_in(entry.from, reaction);
+                    on_screen.changed = entry.n;
+                    on_screen.line = line;
+                }
+            }
+            Change::Deleted { target, .. } if self.shown.contains(*target) => {
+                let on_screen = OnScreen {
+                    reactions: Reactions::default(),
+                    changed: u64::MAX,
+                    line,
+                };
+                self.reactions.insert(*target, on_screen);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn person(devices: &HashMap<Device, (Person, DeviceKind)>, d: Device) -> Person {
+    devices.get(&d).map_or(NOBODY, |(u, _)| *u)
 }
 
 /// Whether something that was handed in after the last fault came in time.

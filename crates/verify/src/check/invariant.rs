@@ -71,9 +71,11 @@ invariants! {
     PageNotSorted = "I13" "page-not-sorted",
     /// The read mark that a device is told never goes back.
     MarkWentBack = "I14" "mark-went-back",
+    /// A conversation looks unread only if the person wanted that, and in the end on every device or on none.
+    MarkedUnreadWrong = "I14" "marked-unread-wrong",
     /// In the end the mark is the highest that was set, on every device.
     FinalMarkWrong = "I15" "final-mark-wrong",
-    /// A badge is the number of visible messages of others above the mark, whenever it is told, and in the end the same on every device.
+    /// A badge is the number of visible messages of others above the mark that the reader has not hidden, whenever it is told, and in the end the same on every device.
     UnreadWrong = "I16" "unread-wrong",
     /// Nobody is said to have read what they didn't mark as read before.
     ReceiptBeforeRead = "I17" "receipt-before-read",
@@ -91,13 +93,19 @@ invariants! {
     EditLost = "I19" "edit-lost",
     /// A deleted message never comes back.
     DeletedReturned = "I19" "deleted-returned",
+    /// In the end every device has the reactions to a message that its changes make, as far as its person may see them.
+    ReactionsWrong = "I19" "reactions-wrong",
+    /// What a person has hidden is on no page that they ask for after it was told.
+    HiddenReturned = "I19" "hidden-returned",
+    /// A person's devices are all told what the person has hidden, in one order, and nothing else.
+    HiddenWrong = "I19" "hidden-wrong",
     /// A file arrives as it was sent.
     FileDamaged = "I20" "file-damaged",
     /// A file is for members.
     FileLeaked = "I20" "file-leaked",
     /// Ids are unique over everything.
     IdReused = "I21" "id-reused",
-    /// In the end every message was acknowledged or refused.
+    /// In the end every message was acknowledged or refused, and what a member hid is hidden.
     Unresolved = "I22" "unresolved",
     /// After the last fault messages are acknowledged and shown in time.
     NotLive = "L1" "not-live",

@@ -1,6 +1,6 @@
 //! A device: a session of the SDK behind a network that can fail, and REST beside it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,12 +16,15 @@ use tokio::time::Instant;
 
 use super::recorder::{Recorder, body};
 use crate::history::{
-    Change, Conversation, Device, DeviceKind, Membership, Op, Outcome, Person, Place, ReceiptKind,
-    Source, Via, What,
+    Change, Conversation, Device, DeviceKind, Membership, Op, Outcome, Person, Place, Reaction,
+    ReceiptKind, Source, Via, What,
 };
 
 /// Messages of a conversation that a device remembers, to change one of them.
 const CHANGEABLE: usize = 50;
+
+/// Conversations that a device shows at once.
+const ON_SCREEN: usize = 5;
 
 /// A device of a person.
 pub struct DeviceActor {
@@ -51,6 +54,10 @@ pub struct Screen {
     pub standing: HashMap<ConversationId, Standing>,
     /// The highest mark that this device has set.
     pub marked: HashMap<ConversationId, u64>,
+    /// What this device has hidden and was not told of yet.
+    pub hiding: HashMap<ConversationId, BTreeSet<u64>>,
+    /// How many this session was told to be hidden.
+    pub hidden: HashMap<ConversationId, u64>,
     /// What has not been answered, in the order in which it was handed in.
     pub pending: Vec<Waiting>,
     /// The last message that was handed in.
@@ -131,6 +138,8 @@ impl DeviceActor {
         screen.generation += 1;
         screen.caught_up = false;
         screen.receipts_before = screen.receipts.clone();
+        // A session is told all of them anew.
+        screen.hidden.clear();
         let generation = screen.generation;
         let held = self
             .all
@@ -159,6 +168,12 @@ impl DeviceActor {
         }
         for (conversation, number) in &screen.marked {
             new.mark_read(*conversation, *number);
+        }
+        new.show(self.all.iter().copied().take(ON_SCREEN));
+        for (conversation, numbers) in &screen.hiding {
+            for number in numbers {
+                new.hide(*conversation, *number);
+            }
         }
         *session = Some(new);
     }
@@ -196,18 +211,9 @@ impl DeviceActor {
         pick: usize,
         change: MessageChange,
     ) {
-        let target = {
-            let screen = self.screen();
-            let possible: Vec<u64> = screen
-                .messages
-                .get(&conversation)
-                .into_iter()
-                .flatten()
-                .filter(|(_, author)| targets == Targets::Any || *author == self.u)
-                .map(|(number, _)| *number)
-                .collect();
-            possible.get(pick % possible.len().max(1)).copied()
-        };
+        let target = self.screen().target(conversation, pick, |author| {
+            targets == Targets::Any || author == self.u
+        });
         let Some(target) = target else { return };
         let d = self.d;
         let what = Submission::Change {
@@ -230,14 +236,48 @@ impl DeviceActor {
                 cmid,
                 target,
             },
-            MessageChange::AddReaction(_) | MessageChange::RemoveReaction(_) => What::React {
-                op,
-                d,
-                c,
-                cmid,
-                target,
-            },
+            MessageChange::AddReaction(emoji) | MessageChange::RemoveReaction(emoji) => {
+                let emoji = emoji.clone();
+                What::React {
+                    op,
+                    d,
+                    c,
+                    cmid,
+                    target,
+                    reaction: match change {
+                        MessageChange::AddReaction(_) => Reaction::Added(emoji),
+                        _ => Reaction::Removed(emoji),
+                    },
+                }
+            }
         });
+    }
+
+    /// Hides one of the latest messages from the person.
+    pub fn hide(&self, conversation: ConversationId, c: Conversation, pick: usize) {
+        let session = self.session();
+        let mut screen = self.screen();
+        let target = screen.target(conversation, pick, |_| true);
+        let (Some(session), Some(target)) = (session.as_ref(), target) else {
+            return;
+        };
+        let d = self.d;
+        self.recorder.record(What::Hide { d, c, target });
+        screen
+            .hiding
+            .entry(conversation)
+            .or_default()
+            .insert(target);
+        session.hide(conversation, target);
+    }
+
+    /// Lets the conversation look unread.
+    pub fn mark_unread(&self, conversation: ConversationId, c: Conversation) {
+        if let Some(session) = self.session().as_ref() {
+            let d = self.d;
+            self.recorder.record(What::MarkUnread { d, c });
+            session.mark_unread(conversation);
+        }
     }
 
     /// Hands something to the session's outbox; `event` is what the history says of it.
@@ -325,6 +365,9 @@ impl DeviceActor {
             head: state.head_number,
             read: state.read_number,
             unread: state.unread_count,
+            hidden: state.hidden_count,
+            unnamed: 0,
+            marked: state.marked_unread,
         });
     }
 
@@ -503,6 +546,21 @@ pub async fn read_page(
 }
 
 impl Screen {
+    /// One of the latest messages, by an author of these.
+    fn target(
+        &self,
+        conversation: ConversationId,
+        pick: usize,
+        of: impl Fn(Person) -> bool,
+    ) -> Option<u64> {
+        let latest = self.messages.get(&conversation).into_iter().flatten();
+        let possible: Vec<u64> = latest
+            .filter(|(_, author)| of(*author))
+            .map(|(number, _)| *number)
+            .collect();
+        possible.get(pick % possible.len().max(1)).copied()
+    }
+
     fn see(&mut self, recorder: &Recorder, d: Device, update: Update) {
         match update {
             Update::Shown {
@@ -587,8 +645,34 @@ impl Screen {
                 reached.delivered = reached.delivered.max(delivered);
                 reached.read = reached.read.max(read);
             }
-            // Nobody hides or sets anything here.
-            Update::Hidden { .. } | Update::SettingsChanged { .. } | Update::ContactsChanged => {}
+            Update::Hidden {
+                conversation,
+                number: target,
+            } => {
+                let Some(c) = recorder.conversation(conversation) else {
+                    return;
+                };
+                let count = self.hidden.entry(conversation).or_default();
+                *count += 1;
+                let count = *count;
+                recorder.record(What::Hidden {
+                    d,
+                    c,
+                    target,
+                    count,
+                });
+                if let Some(hiding) = self.hiding.get_mut(&conversation) {
+                    hiding.remove(&target);
+                }
+                if let Some(messages) = self.messages.get_mut(&conversation) {
+                    messages.retain(|(n, _)| *n != target);
+                }
+            }
+            // Nobody sets anything here, has contacts, types or looks who is there.
+            Update::SettingsChanged { .. }
+            | Update::ContactsChanged
+            | Update::Typing { .. }
+            | Update::Presence { .. } => {}
             Update::Reset {
                 conversation, held, ..
             } => {
@@ -638,6 +722,7 @@ impl Screen {
         let Some(c) = recorder.conversation(conversation) else {
             return;
         };
+        let named = self.hidden.get(&conversation).copied().unwrap_or(0);
         if self.standing.insert(conversation, standing) != Some(standing) {
             recorder.record(What::Standing {
                 d,
@@ -646,6 +731,9 @@ impl Screen {
                 head: standing.head,
                 read: standing.read,
                 unread: standing.unread,
+                hidden: standing.hidden,
+                unnamed: standing.hidden.saturating_sub(named),
+                marked: standing.marked_unread,
             });
         }
     }

@@ -13,21 +13,35 @@ use crate::run::device::DeviceActor;
 /// What happens to one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
-    /// Connections end; none begin for a while.
-    Cut,
+    /// Connections end or break off; none begin for a while.
+    Cut(Mode),
     /// Nothing passes, and nobody is told: half-open.
     Stall,
-    Slow(Duration),
+    /// What passes comes later, slowly, or in pieces.
+    Slow(Mode),
     /// The program dies and is started again with what it had kept.
     Crash,
 }
 
+/// As over a bad mobile network: 400 ms, give or take 300.
+const LATE: Mode = Mode::Delay {
+    by: Duration::from_millis(400),
+    jitter: Duration::from_millis(300),
+};
+const NARROW: Mode = Mode::Throttle {
+    bytes_per_second: 1_024,
+};
+const SLICED: Mode = Mode::Slice { bytes: 10 };
+
 impl Trouble {
     const fn kind(self) -> &'static str {
         match self {
-            Self::Cut => "device network cut",
+            Self::Cut(Mode::Reset) => "device network reset",
+            Self::Cut(_) => "device network cut",
             Self::Stall => "device network stalled",
-            Self::Slow(_) => "device network slow",
+            Self::Slow(Mode::Throttle { .. }) => "device network at 1 KiB/s",
+            Self::Slow(Mode::Slice { .. }) => "device network in slices of 10 bytes",
+            Self::Slow(_) => "device network late by 400 ± 300 ms",
             Self::Crash => "device crash",
         }
     }
@@ -48,13 +62,13 @@ pub fn schedule(rng: &mut SmallRng, options: &Options, length: Duration) -> Vec<
     let count = u64::from(options.drops_per_minute) * length.as_secs() / 60;
     let mut all: Vec<Planned> = (0..count)
         .map(|_| {
-            let (trouble, lasts_ms) = match rng.random_range(0..10) {
-                0..4 => (Trouble::Cut, rng.random_range(0..5_000)),
-                4..6 => (Trouble::Stall, rng.random_range(2_000..40_000)),
-                6..8 => (
-                    Trouble::Slow(Duration::from_millis(rng.random_range(50..400))),
-                    rng.random_range(2_000..10_000),
-                ),
+            let (trouble, lasts_ms) = match rng.random_range(0..12) {
+                0..3 => (Trouble::Cut(Mode::Cut), rng.random_range(0..5_000)),
+                3..5 => (Trouble::Cut(Mode::Reset), rng.random_range(0..5_000)),
+                5..7 => (Trouble::Stall, rng.random_range(2_000..40_000)),
+                7 => (Trouble::Slow(LATE), rng.random_range(2_000..10_000)),
+                8 => (Trouble::Slow(NARROW), rng.random_range(2_000..10_000)),
+                9 => (Trouble::Slow(SLICED), rng.random_range(2_000..10_000)),
                 _ => (Trouble::Crash, rng.random_range(0..3_000)),
             };
             Planned {
@@ -107,8 +121,8 @@ async fn make(stage: &Stage, device: &DeviceActor, planned: Planned) {
             device.start();
             Some("another session".to_owned())
         }
-        Trouble::Cut => {
-            device.relay.set(Mode::Cut);
+        Trouble::Cut(mode) => {
+            device.relay.set(mode);
             let effect = seen(device, planned.lasts, |now| {
                 (now.cut > before.cut).then(|| "the connection ended".to_owned())
             });
@@ -121,10 +135,11 @@ async fn make(stage: &Stage, device: &DeviceActor, planned: Planned) {
             });
             effect.await
         }
-        Trouble::Slow(by) => {
-            device.relay.set(Mode::Delay(by));
+        Trouble::Slow(mode) => {
+            device.relay.set(mode);
             let effect = seen(device, planned.lasts, |now| {
-                (now.held > before.held).then(|| format!("frames came {} ms later", by.as_millis()))
+                let held = now.held - before.held;
+                (held > 0).then(|| format!("{held} times frames came late or in pieces"))
             });
             effect.await
         }

@@ -14,7 +14,7 @@ use ids::{ClientMessageId, ConversationId, MessageId, UserId};
 
 use crate::history::{
     Body, Change, Conversation, Device, DeviceKind, Entry, Event, FaultId, FaultStep, Op, Person,
-    Phase, What,
+    Phase, Reaction, Reactions, What,
 };
 
 /// Takes events from everybody, in one order, on one clock. Clones write to the same history.
@@ -172,6 +172,17 @@ impl Recorder {
                         cmid,
                         body: (!message.deleted)
                             .then(|| body(&message.text, &message.attachment_ids)),
+                        changed: message.changed_number,
+                        reactions: Reactions(
+                            message
+                                .reactions
+                                .iter()
+                                .map(|kind| {
+                                    let by = kind.user_ids.iter().map(|id| person(id)).collect();
+                                    (kind.emoji.clone(), by)
+                                })
+                                .collect(),
+                        ),
                     },
                     _ => Change::Other,
                 }
@@ -195,8 +206,23 @@ impl Recorder {
             }
             Some(wire::entry::Change::Reacted(reacted)) => {
                 let target = reacted.number;
-                ClientMessageId::parse(&reacted.client_message_id)
-                    .map_or(Change::Other, |cmid| Change::Reacted { cmid, target })
+                let reaction = match &reacted.reaction {
+                    Some(wire::reacted::Reaction::Added(emoji)) => {
+                        Some(Reaction::Added(emoji.clone()))
+                    }
+                    Some(wire::reacted::Reaction::Removed(emoji)) => {
+                        Some(Reaction::Removed(emoji.clone()))
+                    }
+                    None => None,
+                };
+                match (ClientMessageId::parse(&reacted.client_message_id), reaction) {
+                    (Ok(cmid), Some(reaction)) => Change::Reacted {
+                        cmid,
+                        target,
+                        reaction,
+                    },
+                    _ => Change::Other,
+                }
             }
             Some(wire::entry::Change::Created(created)) => Change::Created {
                 members: created.member_ids.iter().map(|id| person(id)).collect(),

@@ -49,6 +49,16 @@ pub enum Action {
         pick: usize,
         change: MessageChange,
     },
+    /// One of the latest messages that the device shows, from the person alone.
+    Hide {
+        by: (usize, usize),
+        talk: usize,
+        pick: usize,
+    },
+    MarkUnread {
+        by: (usize, usize),
+        talk: usize,
+    },
     /// The last message of the device once more, with the same id.
     SendAgain {
         by: (usize, usize),
@@ -101,11 +111,12 @@ fn action(rng: &mut SmallRng, shape: &Shape, n: usize) -> Action {
     let text = format!("{n} {}", "x".repeat(rng.random_range(0..300)));
     match rng.random_range(0..1_000) {
         0..70 => {
-            let change = match rng.random_range(0..10) {
+            let emoji = if rng.random_bool(0.7) { "👍" } else { "🎉" }.to_owned();
+            let change = match rng.random_range(0..12) {
                 0..4 => MessageChange::Edit(format!("{text} edited")),
                 4..6 => MessageChange::Delete,
-                6..9 => MessageChange::AddReaction("👍".to_owned()),
-                _ => MessageChange::RemoveReaction("👍".to_owned()),
+                6..10 => MessageChange::AddReaction(emoji),
+                _ => MessageChange::RemoveReaction(emoji),
             };
             Action::Change {
                 by,
@@ -114,12 +125,18 @@ fn action(rng: &mut SmallRng, shape: &Shape, n: usize) -> Action {
                 change,
             }
         }
-        70..840 => Action::Send {
+        70..820 => Action::Send {
             by,
             talk,
             text,
             regardless: rng.random_bool(0.05),
         },
+        820..830 => Action::Hide {
+            by,
+            talk,
+            pick: rng.random_range(0..1_000),
+        },
+        830..840 => Action::MarkUnread { by, talk },
         840..870 => Action::SendByRest { by, talk, text },
         870..885 => Action::SendAgain { by },
         885..950 => Action::MarkRead { by, talk },

@@ -10,20 +10,20 @@ use uuid::Uuid;
 use verify::history::*;
 
 /// What a device handed in.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Handed {
     Message(Body),
     /// Of the message with this number.
     Edit(u64, Body),
     Delete(u64),
-    React(u64),
+    React(u64, Reaction),
 }
 
 impl Handed {
-    fn target(self) -> Option<u64> {
-        match self {
+    fn target(&self) -> Option<u64> {
+        match *self {
             Self::Message(_) => None,
-            Self::Edit(target, _) | Self::Delete(target) | Self::React(target) => Some(target),
+            Self::Edit(target, _) | Self::Delete(target) | Self::React(target, _) => Some(target),
         }
     }
 }
@@ -34,6 +34,11 @@ struct Talk {
     /// By person: from, to.
     stays: BTreeMap<Person, Vec<(u64, Option<u64>)>>,
     marks: BTreeMap<Person, u64>,
+    looks_unread: BTreeSet<Person>,
+    /// By person, in the order of hiding.
+    hidden: BTreeMap<Person, Vec<u64>>,
+    /// How many of them each device was told.
+    told_hidden: BTreeMap<Device, usize>,
     /// The content of each message, after its changes.
     bodies: BTreeMap<u64, Option<Body>>,
     /// What each device handed in that has not been numbered.
@@ -102,17 +107,33 @@ impl Talk {
     fn current(&self, u: Person, n: u64) -> Entry {
         let mut entry = self.entries[n as usize - 1].clone();
         match &mut entry.is {
-            Change::Message { body, .. } if self.bodies[&n].is_none() => *body = None,
-            Change::Message { body, .. } => {
+            Change::Message {
+                body,
+                changed,
+                reactions,
+                ..
+            } => {
+                let is_deleted = self.bodies[&n].is_none();
                 for later in &self.entries {
-                    if let Change::Edited {
-                        target, body: new, ..
-                    } = &later.is
-                        && *target == n
-                        && self.may_see(u, later.n)
-                    {
-                        *body = *new;
+                    match &later.is {
+                        Change::Deleted { target, .. } if *target == n => *changed = later.n,
+                        Change::Edited {
+                            target, body: new, ..
+                        } if *target == n && self.may_see(u, later.n) => {
+                            *body = *new;
+                            *changed = later.n;
+                        }
+                        Change::Reacted {
+                            target, reaction, ..
+                        } if *target == n && self.may_see(u, later.n) => {
+                            reactions.take_in(later.from, reaction);
+                            *changed = later.n;
+                        }
+                        _ => {}
                     }
+                }
+                if is_deleted {
+                    (*body, *reactions) = (None, Reactions::default());
                 }
             }
             Change::Edited { target, body, .. } if self.bodies[target].is_none() => *body = None,
@@ -131,7 +152,14 @@ impl Talk {
             .filter(|entry| entry.n > above && entry.from != u)
             .filter(|entry| matches!(entry.is, Change::Message { .. }))
             .filter(|entry| self.bodies[&entry.n].is_some())
+            .filter(|entry| !self.is_hidden(u, entry.n))
             .count() as u64
+    }
+
+    fn is_hidden(&self, u: Person, n: u64) -> bool {
+        self.hidden
+            .get(&u)
+            .is_some_and(|hidden| hidden.contains(&n))
     }
 
     fn mark(&self, u: Person) -> u64 {
@@ -233,11 +261,13 @@ impl Maker {
         }
         let n = talk.append(
             u,
-            match handed {
+            match handed.clone() {
                 Handed::Message(body) => Change::Message {
                     mid,
                     cmid,
                     body: Some(body),
+                    changed: 0,
+                    reactions: Reactions::default(),
                 },
                 Handed::Edit(target, body) => Change::Edited {
                     cmid,
@@ -245,7 +275,11 @@ impl Maker {
                     body: Some(body),
                 },
                 Handed::Delete(target) => Change::Deleted { cmid, target },
-                Handed::React(target) => Change::Reacted { cmid, target },
+                Handed::React(target, reaction) => Change::Reacted {
+                    cmid,
+                    target,
+                    reaction,
+                },
             },
         );
         let ok = Outcome::Ok {
@@ -354,6 +388,7 @@ impl Maker {
         };
         let entries = (from..=to.min(last))
             .filter(|n| talk.may_see(u, *n))
+            .filter(|n| !(talk.is_hidden(u, *n) && talk.bodies.contains_key(n)))
             .map(|n| talk.current(u, n))
             .collect();
         self.say(What::Page {
@@ -383,7 +418,10 @@ impl Maker {
         let known = self.rng.random_bool(0.7);
         if known || self.rng.random_bool(0.5) {
             let mark = self.talks[c].marks.entry(u).or_default();
-            *mark = (*mark).max(n);
+            if n >= *mark {
+                *mark = n;
+                self.talks[c].looks_unread.remove(&u);
+            }
         }
         let outcome = if known {
             Outcome::Ok {
@@ -404,6 +442,8 @@ impl Maker {
             return;
         }
         let (head, read, unread) = (talk.last_visible(u), talk.mark(u), talk.unread(u));
+        let hidden = talk.hidden.get(&u).map_or(0, Vec::len) as u64;
+        let marked = talk.looks_unread.contains(&u);
         self.say(What::Standing {
             d,
             c: Conversation(c as u32),
@@ -411,7 +451,63 @@ impl Maker {
             head,
             read,
             unread,
+            hidden,
+            unnamed: 0,
+            marked,
         });
+    }
+
+    fn mark_unread(&mut self, c: usize) {
+        let (d, u) = self.session();
+        if self.talks[c].is_member(u) {
+            let conversation = Conversation(c as u32);
+            self.say(What::MarkUnread { d, c: conversation });
+            self.talks[c].looks_unread.insert(u);
+        }
+    }
+
+    fn hide(&mut self, c: usize) {
+        let (d, u) = self.session();
+        let talk = &self.talks[c];
+        let last = talk.shown.get(&d).copied().unwrap_or(0);
+        let possible: Vec<u64> = (1..=last)
+            .filter(|n| talk.may_see(u, *n) && talk.bodies.contains_key(n))
+            .collect();
+        let Some(&target) = possible.choose(&mut self.rng) else {
+            return;
+        };
+        if !talk.is_member(u) {
+            return;
+        }
+        let conversation = Conversation(c as u32);
+        self.say(What::Hide {
+            d,
+            c: conversation,
+            target,
+        });
+        let hidden = self.talks[c].hidden.entry(u).or_default();
+        if !hidden.contains(&target) {
+            hidden.push(target);
+        }
+        self.tell_hidden(c, d, u);
+    }
+
+    /// Tells a device the next of what its person has hidden; false: it knows all.
+    fn tell_hidden(&mut self, c: usize, d: Device, u: Person) -> bool {
+        let talk = &mut self.talks[c];
+        let told = talk.told_hidden.entry(d).or_default();
+        let Some(&target) = talk.hidden.get(&u).and_then(|hidden| hidden.get(*told)) else {
+            return false;
+        };
+        *told += 1;
+        let count = *told as u64;
+        self.say(What::Hidden {
+            d,
+            c: Conversation(c as u32),
+            target,
+            count,
+        });
+        true
     }
 
     fn member(&mut self, c: usize) {
@@ -454,7 +550,7 @@ impl Maker {
         if !self.talks[c].is_member(u) {
             return;
         }
-        let is_reaction = self.rng.random_bool(0.25);
+        let is_reaction = self.rng.random_bool(0.4);
         let possible: Vec<u64> = self.talks[c]
             .entries
             .iter()
@@ -469,14 +565,21 @@ impl Maker {
         let (op, cmid) = (self.op(), self.cmid());
         let conversation = Conversation(c as u32);
         let handed = if is_reaction {
+            let emoji = if self.rng.random() { "👍" } else { "🎉" }.to_owned();
+            let reaction = if self.rng.random_bool(0.8) {
+                Reaction::Added(emoji)
+            } else {
+                Reaction::Removed(emoji)
+            };
             self.say(What::React {
                 op,
                 d,
                 c: conversation,
                 cmid,
                 target,
+                reaction: reaction.clone(),
             });
-            Handed::React(target)
+            Handed::React(target, reaction)
         } else if self.rng.random_bool(0.6) {
             let body = self.body();
             self.say(What::Edit {
@@ -578,7 +681,9 @@ impl Maker {
         for _ in 0..count {
             let c = self.rng.random_range(0..self.talks.len());
             match self.rng.random_range(0..100) {
-                0..22 => self.send(c),
+                0..20 => self.send(c),
+                20 => self.hide(c),
+                21 => self.mark_unread(c),
                 22..44 => self.number(c),
                 44..62 => self.answer(c),
                 62..74 => {
@@ -661,6 +766,9 @@ pub fn good(seed: u64) -> Vec<Event> {
             entries: Vec::new(),
             stays: BTreeMap::new(),
             marks: BTreeMap::new(),
+            looks_unread: BTreeSet::new(),
+            hidden: BTreeMap::new(),
+            told_hidden: BTreeMap::new(),
             bodies: BTreeMap::new(),
             queues: BTreeMap::new(),
             answers: VecDeque::new(),
@@ -694,6 +802,7 @@ pub fn good(seed: u64) -> Vec<Event> {
         }
         for (d, u) in maker.sessions.clone() {
             while maker.show_on(c, d, u) {}
+            while maker.tell_hidden(c, d, u) {}
             maker.standing(c, d, u, Source::Session);
         }
     }

@@ -160,6 +160,62 @@ pub const MUTATIONS: &[(&str, Invariant, Mutation)] = &[
         Invariant::DeletedReturned,
         resurrect_for_a_moment,
     ),
+    (
+        "forget a reaction in the end",
+        Invariant::ReactionsWrong,
+        forget_reaction,
+    ),
+    (
+        "a reaction that nobody made",
+        Invariant::ReactionsWrong,
+        invent_reaction,
+    ),
+    (
+        "a device that misses a reaction",
+        Invariant::ReactionsWrong,
+        miss_reaction,
+    ),
+    (
+        "corrupt a reaction",
+        Invariant::CorruptBody,
+        corrupt_reaction,
+    ),
+    (
+        "show what was hidden",
+        Invariant::HiddenReturned,
+        show_hidden,
+    ),
+    (
+        "hide what nobody hid",
+        Invariant::HiddenWrong,
+        invent_hidden,
+    ),
+    (
+        "never tell a device what is hidden",
+        Invariant::HiddenWrong,
+        never_tell_hidden,
+    ),
+    (
+        "tell in another order what is hidden",
+        Invariant::HiddenWrong,
+        reorder_hidden,
+    ),
+    ("forget to hide", Invariant::Unresolved, forget_to_hide),
+    (
+        "count hidden messages",
+        Invariant::UnreadWrong,
+        count_hidden,
+    ),
+    (
+        "let a conversation look unread",
+        Invariant::MarkedUnreadWrong,
+        invent_mark_unread,
+    ),
+    (
+        "look unread on one device",
+        Invariant::MarkedUnreadWrong,
+        look_different,
+    ),
     ("damage a file", Invariant::FileDamaged, damage_file),
     ("refuse a file", Invariant::FileDamaged, refuse_file),
     ("leak a file", Invariant::FileLeaked, leak_file),
@@ -214,6 +270,9 @@ pub const DOUBTS: &[(&str, Spoil)] = &[
                     | What::Edit { .. }
                     | What::Delete { .. }
                     | What::React { .. }
+                    | What::Hide { .. }
+                    | What::Hidden { .. }
+                    | What::MarkUnread { .. }
                     | What::Receipt { .. }
                     | What::Downloaded { .. }
             )
@@ -318,6 +377,14 @@ fn was_ever_in(events: &[Event], c: Conversation, u: Person) -> bool {
         Change::Created { members } => members.contains(&u),
         Change::Joined { who } => *who == u,
         _ => false,
+    })
+}
+
+/// Whether a person hid an entry at any time: then it may be missing on their devices.
+fn is_hidden(events: &[Event], u: Person, conversation: Conversation, n: u64) -> bool {
+    events.iter().any(|event| {
+        matches!(event.e, What::Hide { d, c, target }
+            if (c, target) == (conversation, n) && person_of(events, d) == u)
     })
 }
 
@@ -442,11 +509,12 @@ fn hole_in_page(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
     let once: Vec<_> = pages
         .iter()
         .filter(|(at, (d, c, n))| {
-            !events.iter().enumerate().any(|(other, event)| {
-                other != *at
-                    && matches!(&event.e, What::Page { d: of, c: there, entries, .. }
+            !is_hidden(events, person_of(events, *d), *c, *n)
+                && !events.iter().enumerate().any(|(other, event)| {
+                    other != *at
+                        && matches!(&event.e, What::Page { d: of, c: there, entries, .. }
                         if of == d && there == c && entries.iter().any(|entry| entry.n == *n))
-            })
+                })
         })
         .copied()
         .collect();
@@ -462,7 +530,10 @@ fn hole_in_page(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
 fn never_show(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
     let all: Vec<_> = places(events, shown)
         .into_iter()
-        .filter(|(_, (d, c, _))| members(events, *c).contains(&person_of(events, *d)))
+        .filter(|(_, (d, c, entry))| {
+            let u = person_of(events, *d);
+            members(events, *c).contains(&u) && !is_hidden(events, u, *c, entry.n)
+        })
         .collect();
     let Some((at, _)) = one(rng, &all) else {
         return false;
@@ -481,6 +552,9 @@ fn lose_tail(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
         |event| matches!(&event.e, What::Shown { d, c: of, .. } if *d == device && *of == c),
     );
     let Some(at) = last else { return false };
+    if shown(&events[at].e).is_none_or(|(_, _, entry)| is_hidden(events, u, c, entry.n)) {
+        return false;
+    }
     events.remove(at);
     true
 }
@@ -503,11 +577,18 @@ fn store_twice(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
     let Change::Message { cmid, body, .. } = entry.is else {
         return false;
     };
+    let (changed, reactions) = (0, Reactions::default());
     let mid = MessageId::from_uuid(new_uuid(rng));
     let end = events.len() - 1;
     let again = Entry {
         n,
-        is: Change::Message { mid, cmid, body },
+        is: Change::Message {
+            mid,
+            cmid,
+            body,
+            changed,
+            reactions,
+        },
         ..entry
     };
     insert_after(events, end, What::Shown { d, c, entry: again });
@@ -718,6 +799,8 @@ fn phantom(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
         mid: MessageId::from_uuid(new_uuid(rng)),
         cmid: ClientMessageId::try_from(new_uuid(rng)).unwrap(),
         body: Some(Body(1)),
+        changed: 0,
+        reactions: Reactions::default(),
     };
     let end = events.len() - 1;
     let entry = Entry { n, is, ..entry };
@@ -1325,6 +1408,8 @@ fn write_removed(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
         mid: MessageId::from_uuid(new_uuid(rng)),
         cmid,
         body: Some(body),
+        changed: 0,
+        reactions: Reactions::default(),
     };
     let send = What::Send {
         op,
@@ -1665,6 +1750,313 @@ fn answer_late(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
     };
     for event in &mut events[at..] {
         event.t += 60_000_000_000;
+    }
+    true
+}
+
+/// Messages with reactions on the final pages: where, and which.
+fn final_reactions(events: &[Event]) -> Vec<(usize, u64)> {
+    let begin = final_index(events);
+    let pages = events.iter().enumerate().skip(begin);
+    pages
+        .flat_map(|(at, event)| {
+            let entries: &[Entry] = match &event.e {
+                What::Page { entries, .. } => entries,
+                _ => &[],
+            };
+            let reacted = entries.iter().filter(|entry| {
+                matches!(&entry.is, Change::Message { reactions, .. } if !reactions.is_empty())
+            });
+            reacted.map(move |entry| (at, entry.n)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn change_reactions(
+    events: &mut [Event],
+    at: usize,
+    n: u64,
+    change: impl Fn(&mut Reactions),
+) -> bool {
+    let What::Page { entries, .. } = &mut events[at].e else {
+        return false;
+    };
+    let entry = entries.iter_mut().find(|entry| entry.n == n);
+    let Some(Change::Message { reactions, .. }) = entry.map(|entry| &mut entry.is) else {
+        return false;
+    };
+    change(reactions);
+    true
+}
+
+fn forget_reaction(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let Some((at, n)) = one(rng, &final_reactions(events)) else {
+        return false;
+    };
+    change_reactions(events, at, n, |reactions| {
+        reactions.0.pop();
+    })
+}
+
+fn invent_reaction(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let begin = final_index(events);
+    let messages: Vec<(usize, u64)> = places(events, |e| match e {
+        What::Page { entries, .. } => entries
+            .iter()
+            .find(|entry| matches!(entry.is, Change::Message { body: Some(_), .. }))
+            .map(|entry| entry.n),
+        _ => None,
+    })
+    .into_iter()
+    .filter(|(at, _)| *at > begin)
+    .collect();
+    let Some((at, n)) = one(rng, &messages) else {
+        return false;
+    };
+    change_reactions(events, at, n, |reactions| {
+        reactions.take_in(Person(0), &Reaction::Added("🤷".to_owned()));
+    })
+}
+
+/// A device that takes a reaction for one that is in the message already.
+fn miss_reaction(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let reacted: Vec<(Person, Conversation, u64)> = final_reactions(events)
+        .into_iter()
+        .filter_map(|(at, n)| match events[at].e {
+            What::Page { d, c, .. } => Some((person_of(events, d), c, n)),
+            _ => None,
+        })
+        .collect();
+    let shown: Vec<_> = places(events, shown)
+        .into_iter()
+        .filter(|(_, (d, c, entry))| {
+            let u = person_of(events, *d);
+            reacted.contains(&(u, *c, entry.n))
+                && members(events, *c).contains(&u)
+                && matches!(&entry.is, Change::Message { reactions, .. } if reactions.is_empty())
+        })
+        .collect();
+    let Some((at, (_, c, _))) = one(rng, &shown) else {
+        return false;
+    };
+    let last = last_number(events, c);
+    if let What::Shown { entry, .. } = &mut events[at].e
+        && let Change::Message { changed, .. } = &mut entry.is
+    {
+        *changed = last;
+    }
+    true
+}
+
+fn corrupt_reaction(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let reactions = places(events, |e| match e {
+        What::Shown { c, entry, .. } if matches!(entry.is, Change::Reacted { .. }) => {
+            Some((*c, entry.n))
+        }
+        _ => None,
+    });
+    let Some((_, (c, n))) = one(rng, &reactions) else {
+        return false;
+    };
+    // Wherever it is seen, so that it is one thing for everybody.
+    let corrupt = |entry: &mut Entry| {
+        if let Change::Reacted { reaction, .. } = &mut entry.is
+            && entry.n == n
+        {
+            *reaction = Reaction::Added("🤷".to_owned());
+        }
+    };
+    for event in events {
+        match &mut event.e {
+            What::Shown { c: of, entry, .. } | What::Wire { c: of, entry, .. } if *of == c => {
+                corrupt(entry);
+            }
+            What::Page { c: of, entries, .. } if *of == c => entries.iter_mut().for_each(corrupt),
+            _ => {}
+        }
+    }
+    true
+}
+
+fn told_hidden(e: &What) -> Option<(Device, Conversation, u64)> {
+    match e {
+        What::Hidden { d, c, target, .. } => Some((*d, *c, *target)),
+        _ => None,
+    }
+}
+
+fn show_hidden(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let begin = final_index(events);
+    let hidden: Vec<(Person, Conversation, u64)> = places(events, told_hidden)
+        .into_iter()
+        .map(|(_, (d, c, target))| (person_of(events, d), c, target))
+        .collect();
+    // A final page of who has hidden it, that covers it.
+    let pages: Vec<_> = places(events, |e| match e {
+        What::Page { d, c, from, to, .. } => {
+            let u = person_of(events, *d);
+            hidden
+                .iter()
+                .find(|(of, there, n)| (*of, *there) == (u, *c) && (from..=to).contains(&n))
+                .map(|(_, _, n)| (*c, *n))
+        }
+        _ => None,
+    })
+    .into_iter()
+    .filter(|(at, _)| *at > begin)
+    .collect();
+    let Some((at, (c, n))) = one(rng, &pages) else {
+        return false;
+    };
+    let Some((_, entry)) = entries(events, c).into_iter().find(|(of, _)| *of == n) else {
+        return false;
+    };
+    if let What::Page { entries, .. } = &mut events[at].e {
+        let place = entries.partition_point(|other| other.n < n);
+        entries.insert(place, entry);
+    }
+    true
+}
+
+fn invent_hidden(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let Some((at, (d, c, entry))) = one(rng, &places(events, shown_message)) else {
+        return false;
+    };
+    let u = person_of(events, d);
+    if is_hidden(events, u, c, entry.n) {
+        return false;
+    }
+    let (target, count) = (entry.n, 1_000);
+    insert_after(
+        events,
+        at,
+        What::Hidden {
+            d,
+            c,
+            target,
+            count,
+        },
+    );
+    true
+}
+
+/// What a device of a member was told, where another one was told, too.
+fn told_to_members(events: &[Event]) -> Vec<(usize, (Device, Conversation, u64))> {
+    let all = places(events, told_hidden);
+    let told = all.iter().filter(|(at, (d, c, target))| {
+        members(events, *c).contains(&person_of(events, *d))
+            && all.iter().any(|(other, (device, there, n))| {
+                other != at
+                    && device != d
+                    && (there, n) == (c, target)
+                    && person_of(events, *device) == person_of(events, *d)
+            })
+    });
+    told.copied().collect()
+}
+
+fn never_tell_hidden(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let Some((at, _)) = one(rng, &told_to_members(events)) else {
+        return false;
+    };
+    events.remove(at);
+    true
+}
+
+fn reorder_hidden(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let Some((at, _)) = one(rng, &told_to_members(events)) else {
+        return false;
+    };
+    if let What::Hidden { target, .. } = &mut events[at].e {
+        *target += 1;
+    }
+    true
+}
+
+fn forget_to_hide(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let steady: Vec<_> = places(events, told_hidden)
+        .into_iter()
+        .filter(|(_, (d, c, _))| {
+            let u = person_of(events, *d);
+            let all = entries(events, *c);
+            matches!(&all[0].1.is, Change::Created { members } if members.contains(&u))
+                && !all
+                    .iter()
+                    .any(|(_, entry)| matches!(entry.is, Change::Left { who } if who == u))
+        })
+        .collect();
+    let Some((_, (d, c, target))) = one(rng, &steady) else {
+        return false;
+    };
+    let u = person_of(events, d);
+    let of_person: Vec<Device> = places(events, |e| match e {
+        What::Device { d, u: of, .. } if *of == u => Some(*d),
+        _ => None,
+    })
+    .into_iter()
+    .map(|(_, d)| d)
+    .collect();
+    events.retain(|event| {
+        !matches!(event.e, What::Hidden { d, c: of, target: n, .. }
+            if of == c && n == target && of_person.contains(&d))
+    });
+    true
+}
+
+fn count_hidden(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let with_hidden: Vec<_> = places(events, |e| match e {
+        What::Standing { hidden, .. } if *hidden > 0 => Some(()),
+        _ => None,
+    });
+    let Some((at, ())) = one(rng, &with_hidden) else {
+        return false;
+    };
+    if let What::Standing { unread, hidden, .. } = &mut events[at].e {
+        *unread += *hidden;
+    }
+    true
+}
+
+fn invent_mark_unread(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let all = places(events, |e| match e {
+        What::Standing { d, c, .. } => Some((*d, *c)),
+        _ => None,
+    });
+    let before: Vec<_> = all
+        .into_iter()
+        .filter(|(at, (d, c))| {
+            let u = person_of(events, *d);
+            !events[..*at].iter().any(|event| {
+                matches!(event.e, What::MarkUnread { d, c: of } if of == *c
+                    && person_of(events, d) == u)
+            })
+        })
+        .collect();
+    let Some((at, _)) = one(rng, &before) else {
+        return false;
+    };
+    if let What::Standing { marked, .. } = &mut events[at].e {
+        *marked = true;
+    }
+    true
+}
+
+fn look_different(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
+    let begin = final_index(events);
+    let last: Vec<_> = places(events, |e| match e {
+        What::Standing { d, c, marked, .. } => members(events, *c)
+            .contains(&person_of(events, *d))
+            .then_some(*marked),
+        _ => None,
+    })
+    .into_iter()
+    .filter(|(at, _)| *at > begin)
+    .collect();
+    let Some((at, was)) = one(rng, &last) else {
+        return false;
+    };
+    if let What::Standing { marked, .. } = &mut events[at].e {
+        *marked = !was;
     }
     true
 }

@@ -66,7 +66,7 @@ export function ConversationList() {
     .sort((a, b) => pinOf(a) - pinOf(b));
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <div className="grid gap-2 px-3 pb-2">
+      <div className="grid grid-cols-1 gap-2 px-3 pb-2">
         <label className="flex items-center gap-2 rounded-xl bg-raised px-3 py-2 text-soft focus-within:ring-2 focus-within:ring-accent/40">
           <SearchIcon className="size-4 shrink-0" />
           <input

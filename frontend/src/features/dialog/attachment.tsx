@@ -37,7 +37,7 @@ export function Attachment({ fileId }: { fileId: string }) {
   }
   if (!file || !url) {
     return (
-      <span className="my-1 flex items-center gap-2 text-soft text-sm">
+      <span className="my-1 flex items-center gap-2 text-soft text-sm in-data-own:text-own-soft">
         <FileIcon />
         {download.error ? t('attachment.unavailable') : t('attachment.loading')}
       </span>
@@ -72,7 +72,7 @@ export function Attachment({ fileId }: { fileId: string }) {
       href={url}
       target="_blank"
       rel="noopener noreferrer"
-      className="my-1 flex items-center gap-3 rounded-xl bg-ink/5 px-3 py-2.5 hover:bg-ink/10"
+      className="my-1 flex items-center gap-3 rounded-xl bg-ink/5 px-3 py-2.5 hover:bg-ink/10 in-data-own:bg-panel in-data-own:hover:bg-raised"
     >
       <FileIcon className="size-7 shrink-0 text-accent-ink" />
       <span className="min-w-0">

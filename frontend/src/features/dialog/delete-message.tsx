@@ -31,7 +31,7 @@ export function DeleteMessage({
   };
   return (
     <Modal title={t('delete.title')} onClose={onClose}>
-      <div className="grid gap-4">
+      <div className="grid grid-cols-1 gap-4">
         <p className="text-soft">{t('delete.text')}</p>
         {hiding.error && <Notice kind="error">{sentence(hiding.error)}</Notice>}
         <div className="flex flex-wrap justify-end gap-2">

@@ -47,7 +47,7 @@ export default function Details({
       width="wide"
       onClose={onClose}
     >
-      <div className="grid gap-5">
+      <div className="grid grid-cols-1 gap-5">
         <div className="flex items-center gap-4">
           <Avatar
             id={peer_id ?? conversation_id}

@@ -55,7 +55,7 @@ export function GroupEditor({
     changing.error instanceof Problem ? changing.error.fields : new Map<string, string>();
   const error = picturing.error ?? (faults.size === 0 ? changing.error : null);
   return (
-    <section className="grid gap-3">
+    <section className="grid grid-cols-1 gap-3">
       <div className="flex flex-wrap gap-2">
         <Button look="soft" onClick={() => setOpen(!isOpen)} aria-expanded={isOpen}>
           <PencilIcon className="size-4" /> {t('group.edit')}
@@ -86,7 +86,7 @@ export function GroupEditor({
       </div>
       {error && <Notice kind="error">{sentence(error)}</Notice>}
       {isOpen && (
-        <form onSubmit={submit} className="grid gap-3">
+        <form onSubmit={submit} className="grid grid-cols-1 gap-3">
           <Field
             label={t('field.groupName')}
             name="name"

@@ -47,7 +47,7 @@ export function Invitations({ conversationId }: { conversationId: string }) {
   });
   const error = invitations.error ?? creating.error ?? revoking.error;
   return (
-    <section className="grid gap-2">
+    <section className="grid grid-cols-1 gap-2">
       <h3 className="font-medium text-soft text-sm">{t('invitations.title')}</h3>
       <div className="flex flex-wrap items-center gap-2">
         <Button look="soft" disabled={creating.isPending} onClick={() => creating.mutate()}>

@@ -151,7 +151,7 @@ function AddPeople({ conversationId }: { conversationId: string }) {
     if (handle !== '') adding.mutate(handle, { onSuccess: () => form.reset() });
   };
   return (
-    <form onSubmit={submit} className="grid gap-2 py-2">
+    <form onSubmit={submit} className="grid grid-cols-1 gap-2 py-2">
       <div className="flex gap-2">
         <input
           name="handle"

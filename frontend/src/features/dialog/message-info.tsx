@@ -43,7 +43,7 @@ export default function MessageInfo({
   const waiting = all?.filter((one) => !read.includes(one) && !delivered.includes(one)) ?? [];
   return (
     <Modal title={t('message.info')} onClose={onClose}>
-      <div className="grid gap-4">
+      <div className="grid grid-cols-1 gap-4">
         <div className="rounded-2xl bg-own px-3.5 py-2">
           <p className="line-clamp-4 whitespace-pre-wrap [overflow-wrap:anywhere]">
             {row.bubble.text || t('message.files', { count: row.bubble.attachmentIds.length })}

@@ -84,6 +84,7 @@ function PlainMessageLine({ row, people, inGroup, quoted }: Props) {
             onContextMenu={menu.contextMenu}
             className={`relative w-fit min-w-0 rounded-2xl px-3.5 py-2 ${corner} ${colour} ${ring}`}
             data-state={bubble.state}
+            data-own={own || undefined}
             data-number={bubble.number}
           >
             {withAvatar && isFirst && (
@@ -123,7 +124,7 @@ function Body({ bubble, own }: { bubble: Bubble; own: boolean }) {
       <p
         data-testid="text"
         data-footer={edited + time}
-        className={`whitespace-pre-wrap [overflow-wrap:anywhere] after:invisible after:ml-3 after:inline-block after:h-px after:text-xs after:tabular-nums after:content-[attr(data-footer)] ${own ? 'after:mr-5' : ''} ${bubble.isDeleted ? 'text-soft italic' : ''}`}
+        className={`whitespace-pre-wrap [overflow-wrap:anywhere] after:invisible after:ml-3 after:inline-block after:h-px after:text-xs after:tabular-nums after:content-[attr(data-footer)] ${own ? 'after:mr-5' : ''} ${bubble.isDeleted ? `${own ? 'text-own-soft' : 'text-soft'} italic` : ''}`}
       >
         {bubble.isDeleted ? t('message.deleted') : <Text text={bubble.text} />}
       </p>
@@ -196,7 +197,7 @@ function Quote({
     <button
       type="button"
       aria-label={t('message.toQuoted', { name })}
-      className="mt-0.5 mb-1.5 block w-full cursor-pointer rounded-lg border-accent border-l-3 bg-ink/5 px-2.5 py-1 text-left text-sm hover:bg-ink/10"
+      className="mt-0.5 mb-1.5 block w-full cursor-pointer rounded-lg border-accent border-l-3 bg-ink/5 in-data-own:bg-panel px-2.5 py-1 text-left text-sm hover:bg-ink/10 in-data-own:hover:bg-raised"
       onClick={() => goTo(number)}
     >
       {entry ? (

@@ -55,7 +55,8 @@ export function Timeline({
     const beginning: TimelineRow = { kind: 'beginning', key: 'beginning' };
     return isComplete && entries.length > 0 ? [beginning, ...all] : all;
   }, [entries, outbox, hidden, marks, user.user_id, newAbove, isComplete]);
-  const [isAtEnd, setAtEnd] = useState(true);
+  /** Not known before the first look. */
+  const [isAtEnd, setAtEnd] = useState<boolean>();
   const newest = entries.at(-1)?.number ?? 0;
   const conversationId = conversation?.conversation_id;
 
@@ -74,14 +75,19 @@ export function Timeline({
   });
   const shown = list.getVirtualItems();
 
+  const lookNow = useRef(() => {});
   const look = () => {
     const { current } = scroller;
     if (!current) return;
-    const below = current.scrollHeight - current.clientHeight - current.scrollTop;
+    const below = belowSight(current);
     setAtEnd(isAtTail && below <= AT_END_PX);
     if (!isPlaced.current) return;
     if (current.scrollTop < NEAR_PX && !isComplete) timeline.showOlder();
     if (below < NEAR_PX && !isAtTail) timeline.showNewer();
+  };
+  lookNow.current = look;
+  const moves = () => {
+    opensAt.current = undefined;
   };
 
   // Opens at the first unread message, else at the end.
@@ -90,20 +96,34 @@ export function Timeline({
     if (isPlaced.current || !isLoaded || rows.length === 0) return;
     isPlaced.current = true;
     const divider = rows.findIndex((row) => row.kind === 'new-messages');
+    opensAt.current = divider >= 0 ? 'new-messages' : undefined;
     if (divider >= 0) list.scrollToIndex(divider, { align: 'start' });
     else list.scrollToEnd();
   }, [isLoaded, rows, list]);
 
+  // Sizes are known only once rows are drawn. Until the person moves, what was opened at stays where it is,
+  // and whether the end is in sight is seen anew.
+  const opensAt = useRef<string>(undefined);
+  const size = list.getTotalSize();
+  useLayoutEffect(() => {
+    if (!isPlaced.current || size === 0) return;
+    const divider = rows.findIndex((row) => row.key === opensAt.current);
+    if (divider >= 0) list.scrollToIndex(divider, { align: 'start' });
+    lookNow.current();
+  }, [size, rows, list]);
+
   useEffect(() => {
-    if (!conversationId || !hasAttention || !isAtEnd || unread === 0 || newest === 0) return;
+    if (!conversationId || !hasAttention || isAtEnd !== true) return;
+    if (unread === 0 || newest === 0) return;
     // The state may be older than the placing of this very render.
-    if (isPlaced.current && isAtTail && list.isAtEnd(AT_END_PX)) {
+    if (isPlaced.current && isAtTail && belowSight(scroller.current) <= AT_END_PX) {
       void engine.markRead(conversationId, newest);
     }
-  }, [engine, conversationId, hasAttention, isAtEnd, isAtTail, unread, newest, list]);
+  }, [engine, conversationId, hasAttention, isAtEnd, isAtTail, unread, newest]);
 
   const { showNewest } = timeline;
   const toEnd = useCallback(() => {
+    opensAt.current = undefined;
     if (isAtTail) list.scrollToEnd();
     else {
       wantsEnd.current = true;
@@ -124,6 +144,7 @@ export function Timeline({
     handle,
     () => ({
       goTo: (number) => {
+        opensAt.current = undefined;
         wanted.current = number;
         inBackground(showAround(number));
       },
@@ -155,7 +176,13 @@ export function Timeline({
       <div
         ref={scroller}
         onScroll={look}
-        onKeyDown={(event) => moveBetweenMessages(event, scroller.current)}
+        onWheel={moves}
+        onTouchMove={moves}
+        onPointerDown={moves}
+        onKeyDown={(event) => {
+          moves();
+          moveBetweenMessages(event, scroller.current);
+        }}
         className="h-full overflow-y-auto overscroll-contain [overflow-anchor:none]"
         data-testid="timeline"
       >
@@ -185,7 +212,7 @@ export function Timeline({
         </div>
       </div>
       <FloatingDay rows={rows} index={list.range?.startIndex ?? 0} isScrolling={list.isScrolling} />
-      {!isAtEnd && <ToEnd unread={unread} onClick={toEnd} />}
+      {isAtEnd === false && <ToEnd unread={unread} onClick={toEnd} />}
     </div>
   );
 }
@@ -200,6 +227,12 @@ function useNewAbove(timeline: TimelineData, unread: number): number | undefined
     return value;
   }
   return newAbove?.value;
+}
+
+/** How much of the conversation is below what one sees, in pixels. */
+function belowSight(scroller: HTMLElement | null): number {
+  if (!scroller) return Number.POSITIVE_INFINITY;
+  return scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
 }
 
 /** Near to what is measured later, so that the scroll bar doesn't jump. */

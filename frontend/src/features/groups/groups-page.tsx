@@ -128,7 +128,7 @@ function NewGroup() {
   };
   const faults = creating.error instanceof Problem ? creating.error.fields : new Map();
   return (
-    <form onSubmit={submit} className="grid gap-4">
+    <form onSubmit={submit} className="grid grid-cols-1 gap-4">
       <Field
         label={t('field.groupName')}
         name="name"

@@ -79,7 +79,7 @@ function NewChat({ onDone }: { onDone: () => void }) {
     opening.mutate(new FormData(event.currentTarget));
   };
   return (
-    <form onSubmit={submit} className="grid gap-4" key={kind}>
+    <form onSubmit={submit} className="grid grid-cols-1 gap-4" key={kind}>
       <div
         className="grid grid-cols-3 gap-1 rounded-xl bg-raised p-1"
         role="tablist"
@@ -91,7 +91,7 @@ function NewChat({ onDone }: { onDone: () => void }) {
             type="button"
             role="tab"
             aria-selected={kind === choice.kind}
-            className="flex cursor-pointer items-center justify-center gap-1.5 rounded-lg px-2 py-2 text-sm aria-selected:bg-panel aria-selected:font-medium aria-selected:shadow-sm"
+            className="flex cursor-pointer items-center justify-center gap-1.5 rounded-lg px-2 py-2 text-sm max-sm:[&>svg]:hidden aria-selected:bg-panel aria-selected:font-medium aria-selected:shadow-sm"
             onClick={() => {
               opening.reset();
               setKind(choice.kind);

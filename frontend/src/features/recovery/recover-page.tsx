@@ -25,14 +25,14 @@ export default function RecoverPage() {
   return (
     <EntryPage title={t('recover.title')}>
       {setting.isSuccess ? (
-        <div className="grid gap-4">
+        <div className="grid grid-cols-1 gap-4">
           <Notice kind="good">{t('recover.done')}</Notice>
           <Link to="/" className="text-center font-medium text-accent-ink hover:underline">
             {t('signIn.action')}
           </Link>
         </div>
       ) : (
-        <form onSubmit={submit} className="grid gap-4" noValidate>
+        <form onSubmit={submit} className="grid grid-cols-1 gap-4" noValidate>
           <Field
             label={t('field.newPassword')}
             name="password"

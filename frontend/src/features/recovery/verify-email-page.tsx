@@ -22,7 +22,7 @@ export default function VerifyEmailPage() {
   });
   return (
     <EntryPage title={t('verify.title')}>
-      <div className="grid gap-4">
+      <div className="grid grid-cols-1 gap-4">
         {verifying.isPending && <Notice kind="plain">{t('action.oneMoment')}</Notice>}
         {verifying.data && <Notice kind="good">{t('verify.done')}</Notice>}
         {verifying.error && <Notice kind="error">{sentence(verifying.error)}</Notice>}

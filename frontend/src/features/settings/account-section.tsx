@@ -24,7 +24,7 @@ export function AccountSection() {
   return (
     <>
       <Card title={t('account.export')}>
-        <div className="grid justify-items-start gap-3">
+        <div className="grid grid-cols-1 justify-items-start gap-3">
           <p className="text-soft">{t('account.exportText')}</p>
           {exporting.error && <Notice kind="error">{sentence(exporting.error)}</Notice>}
           <Button look="soft" disabled={exporting.isPending} onClick={() => exporting.mutate()}>
@@ -33,7 +33,7 @@ export function AccountSection() {
         </div>
       </Card>
       <Card title={t('account.delete')}>
-        <div className="grid justify-items-start gap-3">
+        <div className="grid grid-cols-1 justify-items-start gap-3">
           <p className="text-soft">{t('account.deleteText')}</p>
           <Button look="danger" className="-ml-3" onClick={() => setDeleting(true)}>
             <TrashIcon /> {t('account.delete')}

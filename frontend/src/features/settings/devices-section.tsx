@@ -105,7 +105,7 @@ function LeavingCard() {
   const leaving = useMutation({ mutationFn: () => session.signOut() });
   return (
     <Card title={t('settings.thisDevice')}>
-      <div className="grid justify-items-start gap-3">
+      <div className="grid grid-cols-1 justify-items-start gap-3">
         <p className="text-soft text-sm">{t('settings.signOutHint')}</p>
         {waiting > 0 && <Notice kind="error">{t('settings.unsent', { count: waiting })}</Notice>}
         {leaving.error && <Notice kind="error">{sentence(leaving.error)}</Notice>}

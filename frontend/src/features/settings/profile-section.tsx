@@ -55,7 +55,7 @@ function Profile({ user }: { user: User }) {
   };
   const faults = saving.error instanceof Problem ? saving.error.fields : new Map<string, string>();
   return (
-    <form onSubmit={submit} className="grid gap-4">
+    <form onSubmit={submit} className="grid grid-cols-1 gap-4">
       <Card>
         <div className="grid justify-items-center gap-4">
           <Avatar
@@ -68,7 +68,7 @@ function Profile({ user }: { user: User }) {
         </div>
       </Card>
       <Card>
-        <div className="grid gap-4">
+        <div className="grid grid-cols-1 gap-4">
           <Field
             label={t('field.name')}
             name="display_name"

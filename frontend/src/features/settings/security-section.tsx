@@ -44,7 +44,7 @@ function EmailCard() {
   const fault = changing.error instanceof Problem ? changing.error.fields.get('email') : undefined;
   return (
     <Card title={t('field.email')}>
-      <div className="grid gap-4">
+      <div className="grid grid-cols-1 gap-4">
         <div className="flex items-center gap-3">
           <p className="min-w-0 flex-1 truncate">{me.data.email}</p>
           {me.data.email_verified ? (
@@ -59,7 +59,7 @@ function EmailCard() {
         </div>
         {sending.isSuccess && <Notice kind="good">{t('security.mailSent')}</Notice>}
         {sending.error && <Notice kind="error">{sentence(sending.error)}</Notice>}
-        <form onSubmit={submit} className="grid gap-3">
+        <form onSubmit={submit} className="grid grid-cols-1 gap-3">
           <Field
             label={t('security.newEmail')}
             name="email"
@@ -110,7 +110,7 @@ function PasswordCard() {
     changing.error instanceof Problem ? changing.error.fields : new Map<string, string>();
   return (
     <Card title={t('field.password')}>
-      <form onSubmit={submit} className="grid gap-4">
+      <form onSubmit={submit} className="grid grid-cols-1 gap-4">
         {me.data?.has_password !== false && (
           <Field
             label={t('security.currentPassword')}

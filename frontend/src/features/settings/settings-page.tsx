@@ -45,7 +45,7 @@ export default function SettingsPage() {
         <p className="flex h-16 shrink-0 items-center px-4 font-semibold text-xl tracking-tight">
           {t('nav.settings')}
         </p>
-        <ul className="grid gap-0.5 px-2">
+        <ul className="grid grid-cols-1 gap-0.5 px-2">
           {SECTIONS.map(({ path, label, icon }) => (
             <li key={path}>
               <Link
@@ -73,7 +73,7 @@ export default function SettingsPage() {
           <h1 className="font-semibold text-lg">{chosen && t(chosen.label)}</h1>
         </header>
         <div className="min-h-0 flex-1 overflow-y-auto">
-          <div className="mx-auto grid w-full max-w-2xl gap-4 p-4 sm:p-6">
+          <div className="mx-auto grid w-full max-w-2xl grid-cols-1 gap-4 p-4 sm:p-6">
             {chosen && <chosen.Section />}
           </div>
         </div>

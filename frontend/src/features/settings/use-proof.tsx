@@ -61,7 +61,7 @@ function ProofDialog({ onProved, onClose }: { onProved: () => void; onClose: () 
   };
   return (
     <Modal title={t('proof.title')} onClose={onClose}>
-      <form onSubmit={submit} className="grid gap-4">
+      <form onSubmit={submit} className="grid grid-cols-1 gap-4">
         <p className="text-soft">{t('proof.text')}</p>
         <Field
           label={t('field.password')}

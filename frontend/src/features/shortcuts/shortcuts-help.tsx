@@ -20,7 +20,7 @@ const SHORTCUTS: { keys: string[]; does: MessageKey }[] = [
 export function ShortcutsHelp({ onClose }: { onClose: () => void }) {
   return (
     <Modal title={t('shortcuts.title')} onClose={onClose}>
-      <dl className="grid gap-2">
+      <dl className="grid grid-cols-1 gap-2">
         {SHORTCUTS.map(({ keys, does }) => (
           <div key={does} className="flex items-center gap-4">
             <dt className="flex-1">{t(does)}</dt>

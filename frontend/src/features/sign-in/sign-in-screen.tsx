@@ -50,7 +50,7 @@ export default function SignInScreen({ notice }: { notice: string | undefined })
       {mode === 'recover' ? (
         <AskForRecovery />
       ) : (
-        <div className="grid gap-5">
+        <div className="grid grid-cols-1 gap-5">
           <EnterForm
             key={mode}
             mode={mode}
@@ -94,7 +94,7 @@ function EnterForm({
     entering.error instanceof Problem ? entering.error.fields : new Map<string, string>();
   const hasFieldFault = ['email', 'password', 'display_name', 'handle'].some((f) => faults.has(f));
   return (
-    <form onSubmit={submit} className="grid gap-4" noValidate>
+    <form onSubmit={submit} className="grid grid-cols-1 gap-4" noValidate>
       {notice && !entering.error && <Notice kind="plain">{notice}</Notice>}
       {isNew && (
         <>
@@ -156,7 +156,7 @@ function AskForRecovery() {
   };
   if (asking.isSuccess) return <Notice kind="good">{t('recover.sent')}</Notice>;
   return (
-    <form onSubmit={submit} className="grid gap-4" noValidate>
+    <form onSubmit={submit} className="grid grid-cols-1 gap-4" noValidate>
       <p className="text-soft text-sm">{t('recover.text')}</p>
       <Field
         label={t('field.email')}
@@ -185,7 +185,7 @@ function Providers() {
   });
   if (!providers.data || providers.data.length === 0) return null;
   return (
-    <div className="grid gap-2 border-line border-t pt-5">
+    <div className="grid grid-cols-1 gap-2 border-line border-t pt-5">
       {providers.data.map(({ name, display_name }) => (
         <Button
           key={name}

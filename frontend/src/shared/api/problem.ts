@@ -1,4 +1,4 @@
-import { t } from '../i18n/i18n';
+import { type MessageKey, t } from '../i18n/i18n';
 
 /** What a service refused, as RFC 9457 has it. */
 export class Problem extends Error {
@@ -21,6 +21,59 @@ interface ProblemBody {
   errors?: { field: string; code: string; detail: string }[];
 }
 
+/** What a person can do something about has words in their language; the rest is as the service says it. */
+const IN_OUR_WORDS = new Set([
+  'blocks_full',
+  'busy',
+  'cannot_open_with_self',
+  'contacts_full',
+  'content_type_not_allowed',
+  'conversation_unknown',
+  'credentials_wrong',
+  'current_password_missing',
+  'description_invalid',
+  'display_name_invalid',
+  'email_invalid',
+  'email_taken',
+  'file_unknown',
+  'group_full',
+  'group_name_invalid',
+  'group_name_taken',
+  'group_unknown',
+  'handle_invalid',
+  'handle_taken',
+  'invitation_unknown',
+  'last_credential',
+  'link_invalid',
+  'mails_off',
+  'mails_waiting',
+  'member_unknown',
+  'not_a_member',
+  'not_allowed',
+  'not_yourself',
+  'owner_required',
+  'password_too_common',
+  'password_too_long',
+  'password_too_short',
+  'provider_unavailable',
+  'query_too_short',
+  'rate_limited',
+  'role_insufficient',
+  'size_invalid',
+  'status_text_invalid',
+  'timeout',
+  'too_many_invitations',
+  'too_many_members',
+  'too_many_pins',
+  'unavailable',
+  'user_unknown',
+  'version_conflict',
+]);
+
+function words(code: string, detail: string): string {
+  return IN_OUR_WORDS.has(code) ? t(`problem.code.${code}` as MessageKey) : detail;
+}
+
 export function toProblem(status: number, body: unknown): Problem {
   const { code, detail, title, errors } = (
     typeof body === 'object' && body !== null ? body : {}
@@ -28,8 +81,8 @@ export function toProblem(status: number, body: unknown): Problem {
   return new Problem(
     status,
     code ?? `http_${status}`,
-    detail ?? title ?? t('problem.server'),
-    new Map(errors?.map((error) => [error.field, error.detail])),
+    words(code ?? '', detail ?? title ?? t('problem.server')),
+    new Map(errors?.map((error) => [error.field, words(error.code, error.detail)])),
   );
 }
 

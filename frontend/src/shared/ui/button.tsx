@@ -7,7 +7,7 @@ const LOOKS = {
   plain: 'hover:bg-hover text-ink px-3 py-2 rounded-xl disabled:opacity-50',
   danger: 'text-danger hover:bg-danger/10 px-3 py-2 rounded-xl disabled:opacity-50',
   dangerous:
-    'bg-danger-strong text-white hover:brightness-110 px-4 py-2.5 rounded-xl font-medium disabled:opacity-50',
+    'bg-danger-strong text-white hover:brightness-90 px-4 py-2.5 rounded-xl font-medium disabled:opacity-50',
   icon: 'hover:bg-hover text-soft hover:text-ink size-10 rounded-full justify-center disabled:opacity-40',
 };
 

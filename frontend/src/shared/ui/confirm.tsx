@@ -22,7 +22,7 @@ export function Confirm({
   const acting = useMutation({ mutationFn: act, onSuccess: onClose });
   return (
     <Modal title={title} onClose={onClose}>
-      <div className="grid gap-4">
+      <div className="grid grid-cols-1 gap-4">
         <p className="text-soft">{text}</p>
         {acting.error && <Notice kind="error">{sentence(acting.error)}</Notice>}
         <div className="flex justify-end gap-2">

@@ -29,7 +29,7 @@ export function Page({
         {actions}
       </header>
       <div className="min-h-0 flex-1 overflow-y-auto">
-        <div className="mx-auto grid w-full max-w-3xl gap-4 p-4 sm:p-6">{children}</div>
+        <div className="mx-auto grid w-full max-w-3xl grid-cols-1 gap-4 p-4 sm:p-6">{children}</div>
       </div>
     </main>
   );

@@ -56,13 +56,7 @@ pub async fn read(
         end = first_end(&consumer, partition) => end,
         () = stop.cancelled() => return Ok(()),
     };
-    let mut assignment = TopicPartitionList::new();
-    assignment
-        .add_partition_offset(DELIVERIES_TOPIC, partition, Offset::Offset(end))
-        .context("name the offset of the deliveries")?;
-    consumer
-        .assign(&assignment)
-        .context("assign the partition of the deliveries")?;
+    read_from(&consumer, partition, end).context("assign the partition of the deliveries")?;
     app.currency.advance_to(end);
     tracing::info!(partition, offset = end, "reading deliveries");
     reading.cancel();
@@ -94,12 +88,18 @@ pub async fn read(
     }
 }
 
+fn read_from(consumer: &kafka::Consumer, partition: i32, offset: i64) -> Result<(), KafkaError> {
+    let mut assignment = TopicPartitionList::new();
+    assignment.add_partition_offset(DELIVERIES_TOPIC, partition, Offset::Offset(offset))?;
+    consumer.assign(&assignment)
+}
+
 /// The end of the partition, as soon as Kafka tells it.
 async fn first_end(consumer: &Arc<kafka::Consumer>, partition: i32) -> i64 {
     let mut told = false;
     loop {
-        match end_of(consumer, partition).await {
-            Ok(end) => return end,
+        match kept(consumer, partition).await {
+            Ok(kept) => return kept.end,
             Err(error) if !told => {
                 told = true;
                 tracing::warn!(
@@ -114,13 +114,17 @@ async fn first_end(consumer: &Arc<kafka::Consumer>, partition: i32) -> i64 {
     }
 }
 
-async fn end_of(consumer: &Arc<kafka::Consumer>, partition: i32) -> Result<i64, KafkaError> {
+/// The offsets that Kafka has.
+async fn kept(
+    consumer: &Arc<kafka::Consumer>,
+    partition: i32,
+) -> Result<std::ops::Range<i64>, KafkaError> {
     let consumer = consumer.clone();
     let asked = tokio::task::spawn_blocking(move || {
         consumer.fetch_watermarks(DELIVERIES_TOPIC, partition, KAFKA_TIMEOUT)
     });
     match asked.await {
-        Ok(Ok((_, end))) => Ok(end),
+        Ok(Ok((first, end))) => Ok(first..end),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(KafkaError::Canceled),
     }
@@ -355,9 +359,22 @@ async fn confirm(app: &App, consumer: &Arc<kafka::Consumer>, beyond_end: &mut u3
     let as_of = Instant::now();
     let before = app.currency.position();
     let cursor = app.registrations.time().await.ok();
-    let (Some(before), Ok(end)) = (before, end_of(consumer, app.partition as i32).await) else {
+    let partition = app.partition as i32;
+    let (Some(before), Ok(std::ops::Range { start: first, end })) =
+        (before, kept(consumer, partition).await)
+    else {
         return;
     };
+    if before < first {
+        // They are kept for an hour. Whoever was away for longer would be given the next one only when there
+        // is one, and would not be current, nor get sockets for which there is one, until then.
+        tracing::warn!(before, first, "deliveries are gone: all sockets resync");
+        if read_from(consumer, partition, end).is_ok() {
+            app.currency.advance_to(end);
+            resync_all(app, "deliveries_lost");
+        }
+        return;
+    }
     if before > end {
         // A new leader may not know yet how far everybody has read; a lost tail stays lost.
         *beyond_end += 1;

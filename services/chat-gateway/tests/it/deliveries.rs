@@ -1,6 +1,8 @@
 //! From the partition of the deliveries to the sockets.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use chat_gateway::domain::frame::Format;
 use events::{Delivery, Origin, delivery, pack_users};
@@ -238,4 +240,57 @@ async fn heartbeats_carry_the_count_and_a_cursor() {
     tokio::time::timeout(Duration::from_secs(20), gateway.stop())
         .await
         .unwrap();
+}
+
+/// Threads that want all of the machine until they are dropped.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn new(threads: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        for _ in 0..threads {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Self(stop)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Many gateways start, each with a socket that is there before anything else is; the first thing told to each
+/// is told in the moment in which the socket is registered.
+#[tokio::test]
+async fn the_first_delivery_of_a_gateway_does_not_wait_for_the_next() {
+    // So many more make a stress test of it.
+    let starts = std::env::var("GATEWAY_STARTS").map_or(4, |starts| starts.parse().unwrap());
+    servers().await;
+    let _busy = Busy::new(4);
+    let mut slowest = Duration::ZERO;
+    for _ in 0..starts {
+        let gateway = Gateway::spawn(&[]).await;
+        let ann = Somebody::new();
+        let mut client = Client::open(&gateway, Format::Json).await;
+        client.hello(&ann.token(), "").await;
+        if client.welcome().await.cursor.is_empty() {
+            // It came before the partition was read, and is registered now.
+            let next = client.next().await;
+            assert!(matches!(next, server_frame::Frame::Resync(_)), "{next:?}");
+        }
+        gateway.deliver(vec![to(&[ann.user], 1)]).await;
+        let told = Instant::now();
+        assert_eq!(number(&mut client).await, 1);
+        slowest = slowest.max(told.elapsed());
+        gateway.stop().await;
+    }
+    println!("{starts} starts, the slowest first delivery after {slowest:?}");
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 }
