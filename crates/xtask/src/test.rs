@@ -250,6 +250,7 @@ async fn browser() -> anyhow::Result<Count> {
         .env("PLAYWRIGHT_JSON_OUTPUT_NAME", report.path())
         .env("PARLANCE_ORIGIN", suite.origin())
         .env("PARLANCE_GATEWAYS", gateways.join(","))
+        .env("PARLANCE_MAILS", suite.mail.page_url())
         .env("PARLANCE_CHROMIUM", chromium)
         .current_dir(web::folder())
         .status()
