@@ -1454,8 +1454,20 @@ fn before_removal(events: &mut Vec<Event>, rng: &mut SmallRng) -> bool {
                 _ => None,
             });
         let Some((done, left)) = done else { continue };
+        // Not beyond their return: which leave belongs to which coming couldn't be told.
+        let entries = entries(events, c);
+        let is_return = |entry: &Entry| match entry.is {
+            Change::Joined { who } => entries
+                .iter()
+                .any(|(n, of)| *n == left && of.is == Change::Left { who }),
+            _ => false,
+        };
+        let returned = entries
+            .iter()
+            .find(|(n, entry)| *n > left && is_return(entry))
+            .map_or(u64::MAX, |(n, _)| *n);
         for (at, _, n, _, via) in sent_in(events, c) {
-            if at > done && via == Via::Socket {
+            if at > done && n < returned && via == Via::Socket {
                 candidates.push((c, left, n));
             }
         }
