@@ -21,6 +21,8 @@ mod people;
 #[cfg(test)]
 mod presence;
 #[cfg(test)]
+mod reconnects;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod rolling;
