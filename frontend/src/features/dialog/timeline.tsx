@@ -96,19 +96,20 @@ export function Timeline({
     if (isPlaced.current || !isLoaded || rows.length === 0) return;
     isPlaced.current = true;
     const divider = rows.findIndex((row) => row.kind === 'new-messages');
-    opensAt.current = divider >= 0 ? 'new-messages' : undefined;
+    opensAt.current = divider >= 0 ? 'new-messages' : 'end';
     if (divider >= 0) list.scrollToIndex(divider, { align: 'start' });
     else list.scrollToEnd();
   }, [isLoaded, rows, list]);
 
   // Sizes are known only once rows are drawn. Until the person moves, what was opened at stays where it is,
   // and whether the end is in sight is seen anew.
-  const opensAt = useRef<string>(undefined);
+  const opensAt = useRef<'new-messages' | 'end'>(undefined);
   const size = list.getTotalSize();
   useLayoutEffect(() => {
     if (!isPlaced.current || size === 0) return;
-    const divider = rows.findIndex((row) => row.key === opensAt.current);
+    const divider = rows.findIndex((row) => row.kind === opensAt.current);
     if (divider >= 0) list.scrollToIndex(divider, { align: 'start' });
+    else if (opensAt.current === 'end') list.scrollToEnd();
     lookNow.current();
   }, [size, rows, list]);
 
