@@ -133,8 +133,8 @@ function joinTo(socket: WebSocketRoute, gateway: string): void {
   upstream.on('error', () => void socket.close({ code: 1011 }));
 }
 
-/** Where the suite's mails are read; a run that isn't told has none. */
-export const MAILS = process.env.PARLANCE_MAILS;
+/** Where the suite's mails are read; by default those of `cargo xtask up`. */
+const MAILS = process.env.PARLANCE_MAILS ?? 'http://localhost:7187';
 
 /** The link in the newest mail to somebody that begins with this path, as soon as it is there. */
 export async function mailedLink(
