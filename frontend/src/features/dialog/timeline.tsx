@@ -76,9 +76,18 @@ export function Timeline({
   const shown = list.getVirtualItems();
 
   const lookNow = useRef(() => {});
+  const lastSight = useRef<{ top: number; height: number }>(undefined);
+  const moves = () => {
+    opensAt.current = undefined;
+  };
   const look = () => {
     const { current } = scroller;
     if (!current) return;
+    // Sizes that become known and what is added move the top too. Upwards without either goes only who wants to.
+    const before = lastSight.current;
+    const now = { top: current.scrollTop, height: current.scrollHeight };
+    if (before && now.top < before.top && now.height === before.height) moves();
+    lastSight.current = now;
     const below = belowSight(current);
     setAtEnd(isAtTail && below <= AT_END_PX);
     if (!isPlaced.current) return;
@@ -86,9 +95,6 @@ export function Timeline({
     if (below < NEAR_PX && !isAtTail) timeline.showNewer();
   };
   lookNow.current = look;
-  const moves = () => {
-    opensAt.current = undefined;
-  };
 
   // Opens at the first unread message, else at the end.
   const isPlaced = useRef(false);
