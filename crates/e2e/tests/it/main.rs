@@ -13,6 +13,8 @@ mod faults;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod grpc_strangers;
+#[cfg(test)]
 mod networks;
 #[cfg(test)]
 mod operations;
