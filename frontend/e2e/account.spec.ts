@@ -1,4 +1,4 @@
-import type { Locator } from '@playwright/test';
+import type { Locator, Page } from '@playwright/test';
 import { Device, newAccount } from './people';
 import { expect, test } from './test';
 
@@ -85,3 +85,55 @@ test('who may write, see one online and find one is a setting, and holds', async
   await ben.signUp(bensAccount, `/chat/user?handle=${adasAccount.handle}`);
   await expect(ben.page.getByRole('alert')).toBeVisible();
 });
+
+test('a picture from a file is cut to a square, and others see it', async ({ browser }) => {
+  const [adasAccount, bensAccount] = [newAccount('Ada'), newAccount('Ben')];
+  const ada = await Device.open(browser, 0);
+  const ben = await Device.open(browser, 1);
+  await ben.signUp(bensAccount);
+  await ben.isConnected();
+  await ada.signUp(adasAccount, '/settings/profile');
+  const { page } = ada;
+  await expect(page.getByRole('heading', { name: 'Profile' })).toBeVisible();
+  const choose = (name: string, mimeType: string, buffer: Buffer) =>
+    page.getByTestId('picture-file').setInputFiles({ name, mimeType, buffer });
+  await choose('notes.png', 'image/png', Buffer.from('no picture'));
+  await expect(page.getByText('That file is no picture that can be shown here')).toBeVisible();
+  await choose('wide.png', 'image/png', await widePicture(page));
+  await expect(page.getByRole('radio', { name: 'Your own picture' })).toBeChecked();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('Saved.')).toBeVisible();
+
+  const asked: string[] = [];
+  ben.page.on('request', ({ url }) => {
+    if (url().includes('/api/files/people/')) asked.push(url());
+  });
+  await ben.page.goto(`/chat/user?handle=${adasAccount.handle}`);
+  await ben.write('hello');
+  const line = ben.page.getByRole('listitem').filter({ hasText: 'Ada' });
+  const shown = line.locator('img');
+  await expect(shown).toBeVisible();
+  const sizes = (image: HTMLImageElement) => [image.naturalWidth, image.naturalHeight];
+  await expect.poll(() => shown.evaluate(sizes)).toEqual([256, 256]);
+  // Also above the messages: it was asked for once, and a reload takes the one that was kept.
+  await expect(ben.page.getByRole('main').locator('img').first()).toBeVisible();
+  expect(asked).toHaveLength(1);
+  await ben.page.reload();
+  await expect(shown).toBeVisible();
+  expect(asked).toHaveLength(1);
+});
+
+/** A PNG of 300 by 200, drawn by the browser. */
+async function widePicture(page: Page): Promise<Buffer> {
+  const base64 = await page.evaluate(() => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 300, height: 200 });
+    const context = canvas.getContext('2d');
+    if (!context) throw new Error('no canvas');
+    context.fillStyle = 'teal';
+    context.fillRect(0, 0, 300, 200);
+    context.fillStyle = 'gold';
+    context.fillRect(100, 50, 100, 100);
+    return canvas.toDataURL('image/png').split(',')[1] ?? '';
+  });
+  return Buffer.from(base64, 'base64');
+}

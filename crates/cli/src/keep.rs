@@ -162,6 +162,7 @@ mod tests {
                     user_id: UserId::from_bytes([1; 16]),
                     handle: "ada".into(),
                     display_name: "Ada".into(),
+                    picture: String::new(),
                 },
                 access_token: token.into(),
                 renew_at_unix_ms: 7,

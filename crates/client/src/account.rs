@@ -14,6 +14,10 @@ pub struct User {
     pub user_id: UserId,
     pub handle: String,
     pub display_name: String,
+    /// Empty for none, `default:<name>` of one that is shipped, or `file:<file id>`
+    /// ([`Client::picture_url`]).
+    #[serde(default)]
+    pub picture: String,
 }
 
 /// What a new account needs.
@@ -109,6 +113,19 @@ impl Client {
     /// See [`Error`](crate::Error).
     pub async fn me(&self) -> Result<WhoAmI> {
         self.get("/api/account/me").await
+    }
+
+    /// Changes one's picture: empty for none, `default:<name>` for one that is shipped, or what
+    /// [`Client::upload_picture`] returned.
+    ///
+    /// # Errors
+    /// Code `picture_invalid`.
+    pub async fn change_picture(&self, picture: &str) -> Result<WhoAmI> {
+        let body = serde_json::json!({ "picture": picture });
+        self.call(Method::PATCH, "/api/account/me", |request| {
+            request.json(&body)
+        })
+        .await
     }
 
     /// Ends the login session of this device.

@@ -1,4 +1,4 @@
-//! Attachments: bytes go straight to the store by presigned URL.
+//! Attachments and pictures of profiles: bytes go straight to the store by presigned URL.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::TryStreamExt as _;
-use ids::{ConversationId, FileId};
+use ids::{ConversationId, FileId, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -39,6 +39,15 @@ pub struct Upload {
 #[derive(Clone, Deserialize)]
 pub struct Download {
     pub file: File,
+    pub download_url: String,
+    pub expires_in_seconds: u32,
+}
+
+/// Where to get somebody's picture, for a short time.
+#[derive(Clone, Deserialize)]
+pub struct PictureDownload {
+    pub content_type: String,
+    pub size_bytes: u64,
     pub download_url: String,
     pub expires_in_seconds: u32,
 }
@@ -107,6 +116,45 @@ impl Client {
             .create_upload(conversation, &file_name, content_type, size_bytes, &sha256)
             .await?;
 
+        self.send_bytes(&upload, path, size_bytes).await?;
+        self.complete_upload(upload.file_id).await
+    }
+
+    /// Uploads a picture for one's own profile, and returns what [`Client::change_picture`] takes. JPEG, PNG or
+    /// WebP of at most 1 MiB. It is stored as it is: what a photograph says of place and camera, too.
+    ///
+    /// # Errors
+    /// Refused with what is wrong with its size or type; code `content_type_mismatch` when it isn't what
+    /// `content_type` says; [`Error::File`] when it can't be read.
+    pub async fn upload_picture(&self, path: &Path, content_type: &str) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Completed {
+            picture: String,
+        }
+        let (size_bytes, sha256) = measure(path).await.map_err(Error::File)?;
+        let body = serde_json::json!({
+            "content_type": content_type,
+            "size_bytes": size_bytes,
+            "sha256_base64": STANDARD.encode(sha256),
+        });
+        let upload: Upload = self.post("/api/files/pictures", &body).await?;
+        self.send_bytes(&upload, path, size_bytes).await?;
+        let path = format!("/api/files/pictures/{}/complete", upload.file_id);
+        let completed: Completed = self.post(&path, &serde_json::json!({})).await?;
+        Ok(completed.picture)
+    }
+
+    /// A URL for the picture that the profile of `user` names as `file:<file id>`.
+    ///
+    /// # Errors
+    /// Code `file_unknown` for a file that they didn't upload as their picture.
+    pub async fn picture_url(&self, user: UserId, file: FileId) -> Result<PictureDownload> {
+        self.get(&format!("/api/files/people/{user}/pictures/{file}"))
+            .await
+    }
+
+    /// Puts the bytes of `path` where an upload says.
+    async fn send_bytes(&self, upload: &Upload, path: &Path, size_bytes: u64) -> Result<()> {
         let content = tokio::fs::File::open(path).await.map_err(Error::File)?;
         let mut request = self
             .api()
@@ -124,7 +172,7 @@ impl Client {
         if !response.status().is_success() {
             return Err(Error::Refused(Box::new(Refusal::of(response).await)));
         }
-        self.complete_upload(upload.file_id).await
+        Ok(())
     }
 
     /// Downloads a file to `path`, which must not exist.

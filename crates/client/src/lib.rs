@@ -43,7 +43,7 @@ pub use engine::{
     ConnectionState, Draft, MessageChange, Presence, Standing, Submission, Typing, Update,
 };
 pub use error::{Error, FieldProblem, Refusal, Result};
-pub use files::{Download, File, Upload};
+pub use files::{Download, File, PictureDownload, Upload};
 pub use groups::{
     Group, GroupActivity, GroupCard, GroupChanges, GroupPage, GroupVisibility, Invitation,
     NewInvitation, ReportMetric, TopGroups,

@@ -7,9 +7,8 @@ import { ShortcutsHelp } from '@/features/shortcuts/shortcuts-help';
 import { useShortcuts } from '@/features/shortcuts/use-shortcuts';
 import { UpdatePrompt } from '@/features/update/update-prompt';
 import { type MessageKey, t } from '@/shared/i18n/i18n';
-import { pictureUrlOf } from '@/shared/people/picture';
+import { PersonAvatar } from '@/shared/people/person-avatar';
 import { useSignedIn } from '@/shared/session/context';
-import { Avatar } from '@/shared/ui/avatar';
 import { ChartIcon, ChatIcon, ContactsIcon, GearIcon, GroupIcon } from '@/shared/ui/icons';
 import { useUnread } from './use-unread-title';
 
@@ -81,11 +80,11 @@ function Places({ isChats, className }: { isChats: boolean; className: string })
       ))}
       <span className="hidden md:mt-auto md:block">
         <Link to="/settings" aria-label={t('nav.account', { name: user.display_name })}>
-          <Avatar
+          <PersonAvatar
             id={user.user_id}
             name={user.display_name}
             size="medium"
-            pictureUrl={pictureUrlOf(user.picture)}
+            picture={user.picture}
           />
         </Link>
       </span>

@@ -40,7 +40,7 @@ file-upload:
   values: fileUpload
   kind: Deployment
   ports: {http: 7160, grpc: 7161, internal: 7162, ops: 7163}
-  calls: [conversation]
+  calls: [account, conversation]
   stores: [postgres, aws]
   routes: [/api/files]
   grpcServices: [parlance.file.v1.FileService]

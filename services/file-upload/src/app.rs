@@ -11,13 +11,16 @@ use crate::config::Config;
 use crate::domain::content_type::AllowedTypes;
 use crate::objects::Objects;
 use crate::peers::Peers;
+use crate::profile_pictures::ProfilePictures;
 use crate::store::files::Files;
+use crate::store::pictures::Pictures;
 use crate::sweep::Sweep;
 
 /// What is built once.
 #[derive(Clone)]
 pub struct App {
     pub attachments: Arc<Attachments>,
+    pub pictures: Arc<ProfilePictures>,
     pub tokens: TokenVerifier,
     pub identity: ServiceIdentity,
     pub pool: PgPool,
@@ -36,7 +39,13 @@ impl App {
         let pool = postgres::connect(&config.database, "file-upload")?;
         let objects =
             Objects::connect(&config.aws, &config.files.bucket, config.files.lifetimes()?).await;
+        let clock = Clock::system();
         Ok(Self {
+            pictures: Arc::new(ProfilePictures {
+                store: Pictures::new(pool.clone()),
+                objects: objects.clone(),
+                clock: clock.clone(),
+            }),
             attachments: Arc::new(Attachments {
                 store: Files::new(pool.clone()),
                 objects,
@@ -46,8 +55,9 @@ impl App {
                         &config.peers.conversation,
                         identity.clone(),
                     )?,
+                    account: PeerChannel::new("account", &config.peers.account, identity.clone())?,
                 },
-                clock: Clock::system(),
+                clock,
                 max_size_bytes: config.files.max_size_bytes,
                 allowed_types: AllowedTypes::new(&config.files.allowed_content_types),
             }),
@@ -57,12 +67,14 @@ impl App {
         })
     }
 
-    /// The task that forgets files whose bytes never came.
+    /// The task that forgets files whose bytes never came and pictures that no profile names.
     #[must_use]
     pub fn sweep(&self, config: &Config) -> Sweep {
         Sweep {
             store: self.attachments.store.clone(),
+            pictures: self.pictures.store.clone(),
             objects: self.attachments.objects.clone(),
+            peers: self.attachments.peers.clone(),
             clock: self.attachments.clock.clone(),
             abandoned_after: Duration::from_secs(config.files.abandoned_after_seconds.into()),
         }

@@ -6,7 +6,7 @@ use ids::{ConversationId, FileId};
 use problem::{Fields, Kind, Problem, Result};
 
 use crate::domain::content_type::{AllowedTypes, ContentType};
-use crate::domain::file::{File, Sha256, Size, State};
+use crate::domain::file::{File, Object, Sha256, Size, State};
 use crate::domain::file_name::FileName;
 use crate::metrics;
 use crate::objects::{Objects, ObjectsError, Signed};
@@ -49,7 +49,7 @@ impl Attachments {
         // Signed first: a row without a way to fill it helps nobody.
         let signed = self
             .objects
-            .sign_upload(&file)
+            .sign_upload(&file.object())
             .await
             .map_err(|error| s3_problem(&error))?;
         self.store
@@ -128,29 +128,7 @@ impl Attachments {
         if file.state == State::Ready {
             return Ok(file);
         }
-        let stored = self
-            .objects
-            .stored(&file)
-            .await
-            .map_err(|error| s3_problem(&error))?
-            .ok_or_else(|| {
-                Problem::new(
-                    Kind::FailedPrecondition,
-                    "upload_incomplete",
-                    "The bytes have not come yet.",
-                )
-            })?;
-        let as_announced = stored.size_bytes == file.size.bytes()
-            && stored.sha256_base64.as_deref() == Some(&file.sha256.to_base64());
-        if !as_announced {
-            // The signature covers both, so a store that keeps its word has refused them.
-            tracing::warn!(file.id = %file.id, "the bucket holds other bytes than were signed");
-            return Err(Problem::new(
-                Kind::FailedPrecondition,
-                "upload_mismatch",
-                "Other bytes came than were announced. Upload the file anew.",
-            ));
-        }
+        arrived(&self.objects, &file.object()).await?;
         let marked = self
             .store
             .mark_ready(file.id, self.clock.unix_ms())
@@ -179,7 +157,7 @@ impl Attachments {
         }
         let signed = self
             .objects
-            .sign_download(&file)
+            .sign_download(&file.object())
             .await
             .map_err(|error| s3_problem(&error))?;
         Ok((file, signed))
@@ -199,8 +177,38 @@ impl Attachments {
     }
 }
 
+/// Looks whether the bucket has the bytes that were announced.
+///
+/// # Errors
+/// `upload_incomplete`, `upload_mismatch`.
+pub(crate) async fn arrived(objects: &Objects, object: &Object) -> Result<()> {
+    let stored = objects
+        .stored(object)
+        .await
+        .map_err(|error| s3_problem(&error))?
+        .ok_or_else(|| {
+            Problem::new(
+                Kind::FailedPrecondition,
+                "upload_incomplete",
+                "The bytes have not come yet.",
+            )
+        })?;
+    let as_announced = stored.size_bytes == object.size.bytes()
+        && stored.sha256_base64.as_deref() == Some(&object.sha256.to_base64());
+    if !as_announced {
+        // The signature covers both, so a store that keeps its word has refused them.
+        tracing::warn!(object.key, "the bucket holds other bytes than were signed");
+        return Err(Problem::new(
+            Kind::FailedPrecondition,
+            "upload_mismatch",
+            "Other bytes came than were announced. Upload the file anew.",
+        ));
+    }
+    Ok(())
+}
+
 /// One answer for "there is none" and "it is not for you".
-fn file_unknown() -> Problem {
+pub(crate) fn file_unknown() -> Problem {
     Problem::new(
         Kind::NotFound,
         "file_unknown",
@@ -208,7 +216,7 @@ fn file_unknown() -> Problem {
     )
 }
 
-fn s3_problem(error: &ObjectsError) -> Problem {
+pub(crate) fn s3_problem(error: &ObjectsError) -> Problem {
     Problem::unavailable("s3", error)
 }
 

@@ -25,6 +25,7 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeerSettings {
+    pub account: String,
     pub conversation: String,
 }
 

@@ -1,7 +1,9 @@
-//! The file-upload service: attachments of conversations, by presigned URL.
+//! The file-upload service: attachments of conversations and pictures of profiles, by presigned URL.
 //!
-//! **Invariants.** No byte of a file passes through here. A key is made of ids, never of what a caller
-//! wrote. Every upload and every download asks the conversation service who is a member now.
+//! **Invariants.** No byte of an attachment passes through here, of a picture only the twelve that say what it
+//! is. A key is made of ids, never of what a caller wrote. Every upload and every download of an attachment
+//! asks the conversation service who is a member now. A picture is seen by everybody who is signed in, as the
+//! profile that names it; what isn't in the table of pictures never is.
 
 pub mod app;
 pub mod attachments;
@@ -12,6 +14,7 @@ mod http;
 pub mod metrics;
 pub mod objects;
 mod peers;
+pub mod profile_pictures;
 pub mod store;
 pub mod sweep;
 

@@ -8,6 +8,8 @@ const COMPLETED: &str = "file_upload_completed_total";
 const COMPLETED_BYTES: &str = "file_upload_completed_bytes_total";
 /// Announced files that were forgotten because their bytes never came.
 const ABANDONED: &str = "file_upload_abandoned_total";
+/// Profile pictures that were forgotten because no profile named them.
+const UNUSED_PICTURES: &str = "file_upload_unused_pictures_total";
 
 /// Gives the metrics their help texts.
 pub fn describe() {
@@ -19,6 +21,7 @@ pub fn describe() {
         "Bytes of the completed files"
     );
     ::metrics::describe_counter!(ABANDONED, "Announced files whose bytes never came");
+    ::metrics::describe_counter!(UNUSED_PICTURES, "Profile pictures that no profile named");
 }
 
 pub(crate) fn announced() {
@@ -32,4 +35,8 @@ pub(crate) fn completed(bytes: u64) {
 
 pub(crate) fn abandoned() {
     ::metrics::counter!(ABANDONED).increment(1);
+}
+
+pub(crate) fn unused_pictures(count: usize) {
+    ::metrics::counter!(UNUSED_PICTURES).increment(count as u64);
 }

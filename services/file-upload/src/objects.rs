@@ -14,7 +14,7 @@ use serde::Deserialize;
 use settings::Secret;
 
 use crate::domain::disposition;
-use crate::domain::file::File;
+use crate::domain::file::Object;
 
 /// The `[aws]` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -166,16 +166,16 @@ impl Objects {
     ///
     /// # Errors
     /// When there are no credentials to sign with.
-    pub async fn sign_upload(&self, file: &File) -> Result<Signed, ObjectsError> {
+    pub async fn sign_upload(&self, object: &Object) -> Result<Signed, ObjectsError> {
         let lifetime = self.lifetimes.upload;
         let signed = self
             .public
             .put_object()
             .bucket(&self.bucket)
-            .key(file.key())
-            .content_type(file.content_type.as_str())
-            .content_length(file.size.bytes() as i64)
-            .checksum_sha256(file.sha256.to_base64())
+            .key(&object.key)
+            .content_type(object.content_type.as_str())
+            .content_length(object.size.bytes() as i64)
+            .checksum_sha256(object.sha256.to_base64())
             .presigned(presigning(lifetime))
             .await
             .map_err(|error| ObjectsError::new("sign an upload", &error))?;
@@ -191,19 +191,19 @@ impl Objects {
         })
     }
 
-    /// A GET that saves the file under its name, or shows it where that is safe.
+    /// A GET that saves it under its name, or shows it where that is safe.
     ///
     /// # Errors
     /// When there are no credentials to sign with.
-    pub async fn sign_download(&self, file: &File) -> Result<Signed, ObjectsError> {
+    pub async fn sign_download(&self, object: &Object) -> Result<Signed, ObjectsError> {
         let lifetime = self.lifetimes.download;
         let signed = self
             .public
             .get_object()
             .bucket(&self.bucket)
-            .key(file.key())
-            .response_content_type(file.content_type.as_str())
-            .response_content_disposition(disposition::of(&file.name, &file.content_type))
+            .key(&object.key)
+            .response_content_type(object.content_type.as_str())
+            .response_content_disposition(disposition::of(&object.name, &object.content_type))
             .response_cache_control("private, max-age=300")
             .presigned(presigning(lifetime))
             .await
@@ -215,16 +215,16 @@ impl Objects {
         })
     }
 
-    /// What the bucket has for a file; `None` before its bytes came.
+    /// What the bucket has under its key; `None` before its bytes came.
     ///
     /// # Errors
     /// When S3 refuses or doesn't answer.
-    pub async fn stored(&self, file: &File) -> Result<Option<Stored>, ObjectsError> {
+    pub async fn stored(&self, object: &Object) -> Result<Option<Stored>, ObjectsError> {
         let head = self
             .near
             .head_object()
             .bucket(&self.bucket)
-            .key(file.key())
+            .key(&object.key)
             .checksum_mode(ChecksumMode::Enabled)
             .send()
             .await;
@@ -238,15 +238,38 @@ impl Objects {
         }
     }
 
-    /// Deletes what the bucket has for a file, if anything.
+    /// The first bytes that the bucket has, at most `count` of them.
     ///
     /// # Errors
     /// When S3 refuses or doesn't answer.
-    pub async fn delete(&self, file: &File) -> Result<(), ObjectsError> {
+    pub async fn beginning(&self, object: &Object, count: usize) -> Result<Vec<u8>, ObjectsError> {
+        let doing = "read the beginning of an object";
+        let answer = self
+            .near
+            .get_object()
+            .bucket(&self.bucket)
+            .key(&object.key)
+            .range(format!("bytes=0-{}", count.saturating_sub(1)))
+            .send()
+            .await
+            .map_err(|error| ObjectsError::new(doing, &error))?;
+        let bytes = answer
+            .body
+            .collect()
+            .await
+            .map_err(|error| ObjectsError::new(doing, &error))?;
+        Ok(bytes.into_bytes().into())
+    }
+
+    /// Deletes what the bucket has under its key, if anything.
+    ///
+    /// # Errors
+    /// When S3 refuses or doesn't answer.
+    pub async fn delete(&self, object: &Object) -> Result<(), ObjectsError> {
         self.near
             .delete_object()
             .bucket(&self.bucket)
-            .key(file.key())
+            .key(&object.key)
             .send()
             .await
             .map(|_| ())

@@ -54,6 +54,8 @@ async fn no_route_of_messages_and_files_gives_what_is_somebody_elses() {
         ("conversation_id", conversation.to_string()),
         ("number", number.to_string()),
         ("file_id", file.file_id.to_string()),
+        // As a picture of its uploader's profile, an attachment is nobody's to see.
+        ("user_id", ada.user_id().to_string()),
     ];
     let objects: Vec<(&str, &str)> = objects.iter().map(|(name, id)| (*name, &**id)).collect();
     let token = eve.credentials().access_token;

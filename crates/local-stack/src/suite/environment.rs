@@ -126,7 +126,7 @@ impl Plan<'_> {
             "account" => &["conversation"],
             "conversation" => &["account", "message"],
             "chat-gateway" => &["account", "conversation", "message"],
-            "file-upload" => &["conversation"],
+            "file-upload" => &["account", "conversation"],
             _ => &[],
         };
         for peer in peers {

@@ -65,6 +65,63 @@ pub struct File {
     #[prost(uint64, tag = "5")]
     pub size_bytes: u64,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreatePictureUploadRequest {
+    /// image/jpeg, image/png or image/webp.
+    #[prost(string, tag = "1")]
+    pub content_type: ::prost::alloc::string::String,
+    /// 1 to 1,048,576.
+    #[prost(uint64, tag = "2")]
+    pub size_bytes: u64,
+    /// Base64 of the SHA-256 of the content.
+    #[prost(string, tag = "3")]
+    pub sha256_base64: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreatePictureUploadResponse {
+    #[prost(string, tag = "1")]
+    pub file_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub upload_url: ::prost::alloc::string::String,
+    /// Headers that the PUT must carry.
+    #[prost(map = "string, string", tag = "3")]
+    pub upload_headers: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    #[prost(uint32, tag = "4")]
+    pub expires_in_seconds: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompletePictureUploadRequest {
+    #[prost(string, tag = "1")]
+    pub file_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompletePictureUploadResponse {
+    /// What the profile names it by: `file:<file id>`.
+    #[prost(string, tag = "1")]
+    pub picture: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPictureRequest {
+    /// Whose profile has it.
+    #[prost(string, tag = "1")]
+    pub user_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub file_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPictureResponse {
+    #[prost(string, tag = "1")]
+    pub content_type: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub size_bytes: u64,
+    #[prost(string, tag = "3")]
+    pub download_url: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "4")]
+    pub expires_in_seconds: u32,
+}
 /// Generated client implementations.
 pub mod file_service_client {
     #![allow(
@@ -236,6 +293,94 @@ pub mod file_service_client {
                 .insert(GrpcMethod::new("parlance.file.v1.FileService", "GetDownload"));
             self.inner.unary(req, path, codec).await
         }
+        /// Reserves a picture for the caller's own profile and returns where to put its bytes: JPEG, PNG or WebP, at
+        /// most 1 MiB. RESOURCE_EXHAUSTED after 20 of a day.
+        pub async fn create_picture_upload(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreatePictureUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreatePictureUploadResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.file.v1.FileService/CreatePictureUpload",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.file.v1.FileService",
+                        "CreatePictureUpload",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says that the bytes are there; checked against what was announced, and that they begin as an image of the
+        /// announced type does. Idempotent. The profile doesn't name it yet: see AccountService.UpdateProfile.
+        pub async fn complete_picture_upload(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CompletePictureUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompletePictureUploadResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.file.v1.FileService/CompletePictureUpload",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.file.v1.FileService",
+                        "CompletePictureUpload",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A short-lived URL for the picture of somebody's profile, for everybody who is signed in. NOT_FOUND for any
+        /// file that this person didn't upload as a picture of their profile.
+        pub async fn get_picture(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetPictureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPictureResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.file.v1.FileService/GetPicture",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("parlance.file.v1.FileService", "GetPicture"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -274,6 +419,33 @@ pub mod file_service_server {
             request: tonic::Request<super::GetDownloadRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetDownloadResponse>,
+            tonic::Status,
+        >;
+        /// Reserves a picture for the caller's own profile and returns where to put its bytes: JPEG, PNG or WebP, at
+        /// most 1 MiB. RESOURCE_EXHAUSTED after 20 of a day.
+        async fn create_picture_upload(
+            &self,
+            request: tonic::Request<super::CreatePictureUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreatePictureUploadResponse>,
+            tonic::Status,
+        >;
+        /// Says that the bytes are there; checked against what was announced, and that they begin as an image of the
+        /// announced type does. Idempotent. The profile doesn't name it yet: see AccountService.UpdateProfile.
+        async fn complete_picture_upload(
+            &self,
+            request: tonic::Request<super::CompletePictureUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompletePictureUploadResponse>,
+            tonic::Status,
+        >;
+        /// A short-lived URL for the picture of somebody's profile, for everybody who is signed in. NOT_FOUND for any
+        /// file that this person didn't upload as a picture of their profile.
+        async fn get_picture(
+            &self,
+            request: tonic::Request<super::GetPictureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPictureResponse>,
             tonic::Status,
         >;
     }
@@ -475,6 +647,143 @@ pub mod file_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetDownloadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.file.v1.FileService/CreatePictureUpload" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreatePictureUploadSvc<T: FileService>(pub Arc<T>);
+                    impl<
+                        T: FileService,
+                    > tonic::server::UnaryService<super::CreatePictureUploadRequest>
+                    for CreatePictureUploadSvc<T> {
+                        type Response = super::CreatePictureUploadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreatePictureUploadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FileService>::create_picture_upload(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreatePictureUploadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.file.v1.FileService/CompletePictureUpload" => {
+                    #[allow(non_camel_case_types)]
+                    struct CompletePictureUploadSvc<T: FileService>(pub Arc<T>);
+                    impl<
+                        T: FileService,
+                    > tonic::server::UnaryService<super::CompletePictureUploadRequest>
+                    for CompletePictureUploadSvc<T> {
+                        type Response = super::CompletePictureUploadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CompletePictureUploadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FileService>::complete_picture_upload(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CompletePictureUploadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.file.v1.FileService/GetPicture" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetPictureSvc<T: FileService>(pub Arc<T>);
+                    impl<
+                        T: FileService,
+                    > tonic::server::UnaryService<super::GetPictureRequest>
+                    for GetPictureSvc<T> {
+                        type Response = super::GetPictureResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetPictureRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FileService>::get_picture(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetPictureSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

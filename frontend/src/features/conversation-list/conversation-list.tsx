@@ -6,7 +6,7 @@ import { flushSync } from 'react-dom';
 import { type ConversationRecord, isMuted, unreadCount } from '@/engine/conversation';
 import { t } from '@/shared/i18n/i18n';
 import { type People, titleOf, usePeople } from '@/shared/people/names';
-import { pictureUrlOf, useFileUrl } from '@/shared/people/picture';
+import { useConversationPicture } from '@/shared/people/picture';
 import { useOnline, useTyping } from '@/shared/people/presence';
 import { useSignedIn } from '@/shared/session/context';
 import { Avatar } from '@/shared/ui/avatar';
@@ -22,7 +22,6 @@ interface Line {
   title: string;
   draft: string | undefined;
   unread: number;
-  pictureUrl: string | undefined;
   isOnline: boolean;
 }
 
@@ -234,7 +233,7 @@ function ConversationLink({ line, people }: { line: Line; people: People }) {
   const now = useNow();
   const { conversation_id, last_entry, state } = conversation;
   const typing = useTyping(conversation_id);
-  const picture = useFileUrl(conversation.group?.picture_id);
+  const pictureUrl = useConversationPicture(conversation, people);
   const muted = isMuted(conversation, now);
   const isPinned = typeof conversation.settings.pin_position === 'number';
   return (
@@ -249,7 +248,7 @@ function ConversationLink({ line, people }: { line: Line; people: People }) {
         id={conversation.peer_id ?? conversation_id}
         name={title}
         size="large"
-        pictureUrl={conversation.peer_id ? line.pictureUrl : picture}
+        pictureUrl={pictureUrl}
         isOnline={line.isOnline}
       />
       <span className="min-w-0 flex-1">
@@ -337,7 +336,6 @@ function toLine(
     title: titleOf(conversation, people),
     draft: drafts?.get(conversation.conversation_id),
     unread: unreadCount(conversation),
-    pictureUrl: pictureUrlOf(people.get(conversation.peer_id ?? '')?.picture),
     isOnline: isOnline(conversation.peer_id ?? ''),
   };
 }

@@ -6,7 +6,7 @@ import { done, sentence } from '@/shared/api/problem';
 import { useChangeSettings } from '@/shared/conversation/settings';
 import { t } from '@/shared/i18n/i18n';
 import type { People } from '@/shared/people/names';
-import { pictureUrlOf, useFileUrl } from '@/shared/people/picture';
+import { useConversationPicture } from '@/shared/people/picture';
 import { useSignedIn } from '@/shared/session/context';
 import { Avatar } from '@/shared/ui/avatar';
 import { Button } from '@/shared/ui/button';
@@ -39,7 +39,7 @@ export default function Details({
   const myRole = members.data?.find((member) => member.user_id === user.user_id)?.role;
   const isManager = kind === 'group' && (myRole === 'owner' || myRole === 'admin');
   const peer = people.get(peer_id ?? '');
-  const picture = useFileUrl(group?.picture_id);
+  const pictureUrl = useConversationPicture(conversation, people);
   const isMember = conversation.member === 1;
   return (
     <Modal
@@ -53,7 +53,7 @@ export default function Details({
             id={peer_id ?? conversation_id}
             name={title}
             size="huge"
-            pictureUrl={kind === 'group' ? picture : pictureUrlOf(peer?.picture)}
+            pictureUrl={pictureUrl}
           />
           <div className="min-w-0">
             <p className="truncate font-semibold text-xl">{title}</p>

@@ -13,7 +13,7 @@ import type { ConversationRecord } from '@/engine/conversation';
 import type { Entry } from '@/engine/wire';
 import { t } from '@/shared/i18n/i18n';
 import { nameOf, type People, titleOf, usePeople } from '@/shared/people/names';
-import { pictureUrlOf, useFileUrl } from '@/shared/people/picture';
+import { useConversationPicture } from '@/shared/people/picture';
 import { usePresence, useTyping } from '@/shared/people/presence';
 import { useSignedIn } from '@/shared/session/context';
 import { Avatar } from '@/shared/ui/avatar';
@@ -203,7 +203,7 @@ function Header({
   const [isOpen, setOpen] = useState(false);
   const { peer_id, conversation_id } = conversation;
   const presence = usePresence(peer_id);
-  const picture = useFileUrl(conversation.group?.picture_id);
+  const pictureUrl = useConversationPicture(conversation, people);
   return (
     <header className="flex h-16 shrink-0 items-center gap-2 border-line border-b bg-panel px-2 sm:px-4">
       <Link
@@ -225,7 +225,7 @@ function Header({
           id={peer_id ?? conversation_id}
           name={title}
           size="medium"
-          pictureUrl={peer_id ? pictureUrlOf(people.get(peer_id)?.picture) : picture}
+          pictureUrl={pictureUrl}
           isOnline={presence?.state === 'online'}
         />
         <span className="min-w-0">

@@ -3,8 +3,8 @@ import { useMemo } from 'react';
 import { sentence } from '@/shared/api/problem';
 import { t } from '@/shared/i18n/i18n';
 import { nameOf, usePeople } from '@/shared/people/names';
+import { PersonAvatar } from '@/shared/people/person-avatar';
 import { useSignedIn } from '@/shared/session/context';
-import { Avatar } from '@/shared/ui/avatar';
 import { Button } from '@/shared/ui/button';
 import { Modal } from '@/shared/ui/modal';
 import { Notice } from '@/shared/ui/notice';
@@ -97,7 +97,12 @@ function Readers({
       <ul>
         {people.map(({ id, ms }) => (
           <li key={id} className="flex items-center gap-3 py-1.5">
-            <Avatar id={id} name={nameOf(names, id)} size="small" />
+            <PersonAvatar
+              id={id}
+              name={nameOf(names, id)}
+              size="small"
+              picture={names.get(id)?.picture}
+            />
             <span className="min-w-0 flex-1 truncate">{nameOf(names, id)}</span>
             {ms !== undefined && (
               <time

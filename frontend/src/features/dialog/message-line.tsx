@@ -5,9 +5,8 @@ import { recentEmoji, rememberEmoji } from '@/shared/emoji/recent';
 import { t } from '@/shared/i18n/i18n';
 import { colourClass } from '@/shared/people/colour';
 import { nameOf, type People } from '@/shared/people/names';
-import { pictureUrlOf } from '@/shared/people/picture';
+import { PersonAvatar } from '@/shared/people/person-avatar';
 import { useSignedIn } from '@/shared/session/context';
-import { Avatar } from '@/shared/ui/avatar';
 import {
   AlertIcon,
   ClockIcon,
@@ -63,11 +62,11 @@ function PlainMessageLine({ row, people, inGroup, quoted }: Props) {
       {withAvatar && (
         <span className="w-8 shrink-0">
           {isLast && (
-            <Avatar
+            <PersonAvatar
               id={row.actorId}
               name={name}
               size="small"
-              pictureUrl={pictureUrlOf(people.get(row.actorId)?.picture)}
+              picture={people.get(row.actorId)?.picture}
             />
           )}
         </span>

@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useState } from 'react';
 import { read, type ServerApi } from '@/shared/api/conversations';
 import type { components } from '@/shared/api/generated/file-upload';
+import { put, sha256Base64 } from '@/shared/api/presigned';
 import { sentence } from '@/shared/api/problem';
 import { useSignedIn } from '@/shared/session/context';
 import { isPicture } from './use-download';
@@ -105,36 +106,7 @@ export async function upload(
       },
     }),
   );
-  await put(created.upload_url, created.upload_headers, file, progressed);
+  await put(created, file, progressed);
   const params = { path: { file_id: created.file_id } };
   return read(await api.files.POST('/api/files/{file_id}/complete', { params })).file;
-}
-
-async function sha256Base64(file: File): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', await file.arrayBuffer());
-  return btoa(String.fromCharCode(...new Uint8Array(digest)));
-}
-
-/** By XMLHttpRequest, because fetch tells nothing about progress. */
-function put(
-  url: string,
-  headers: Record<string, string>,
-  file: File,
-  progressed: (part: number) => void,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open('PUT', url);
-    for (const [name, value] of Object.entries(headers)) {
-      // The browser sets these two itself.
-      if (!/^(host|content-length)$/iu.test(name)) request.setRequestHeader(name, value);
-    }
-    request.upload.onprogress = (event) => progressed(event.loaded / event.total);
-    request.onload = () =>
-      request.status < 300
-        ? resolve()
-        : reject(new Error(`the store of files answered ${request.status}`));
-    request.onerror = () => reject(new TypeError('the store of files can’t be reached'));
-    request.send(file);
-  });
 }

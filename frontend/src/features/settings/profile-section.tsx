@@ -1,16 +1,19 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useRef, useState } from 'react';
 import { read } from '@/shared/api/conversations';
 import { Problem, sentence } from '@/shared/api/problem';
 import { t } from '@/shared/i18n/i18n';
-import { pictureUrlOf } from '@/shared/people/picture';
+import { PersonAvatar } from '@/shared/people/person-avatar';
+import { fileOf, shippedUrlOf, usePictureUrl } from '@/shared/people/picture';
 import { useSession, useSignedIn } from '@/shared/session/context';
-import { Avatar } from '@/shared/ui/avatar';
 import { Button } from '@/shared/ui/button';
 import { Field } from '@/shared/ui/field';
+import { CameraIcon } from '@/shared/ui/icons';
 import { Notice } from '@/shared/ui/notice';
 import { Card, LineSkeletons } from '@/shared/ui/page';
+import { NotAPicture } from './square-picture';
 import { useMe } from './use-me';
+import { usePictureUpload } from './use-picture-upload';
 
 export function ProfileSection() {
   const me = useMe();
@@ -58,13 +61,9 @@ function Profile({ user }: { user: User }) {
     <form onSubmit={submit} className="grid grid-cols-1 gap-4">
       <Card>
         <div className="grid justify-items-center gap-4">
-          <Avatar
-            id={user.user_id}
-            name={user.display_name}
-            size="huge"
-            pictureUrl={pictureUrlOf(picture)}
-          />
-          <Pictures chosen={picture} onChoose={setPicture} />
+          <PersonAvatar id={user.user_id} name={user.display_name} size="huge" picture={picture} />
+          <Pictures userId={user.user_id} chosen={picture} onChoose={setPicture} />
+          <PictureUpload isUnsaved={picture !== user.picture} onUploaded={setPicture} />
         </div>
       </Card>
       <Card>
@@ -114,15 +113,81 @@ function Profile({ user }: { user: User }) {
   );
 }
 
-/** Those that are shipped, or none: then one's initials. */
-function Pictures({ chosen, onChoose }: { chosen: string; onChoose: (picture: string) => void }) {
+/** One from a file of this device; it is one's picture when the profile is saved. */
+function PictureUpload({
+  isUnsaved,
+  onUploaded,
+}: {
+  isUnsaved: boolean;
+  onUploaded: (picture: string) => void;
+}) {
+  const picker = useRef<HTMLInputElement>(null);
+  const uploading = usePictureUpload(onUploaded);
+  const { isPending, isSuccess, error, progress } = uploading;
+  return (
+    <div className="grid justify-items-center gap-2">
+      <Button
+        look="soft"
+        disabled={isPending || !globalThis.isSecureContext}
+        onClick={() => picker.current?.click()}
+      >
+        <CameraIcon className="size-4.5" />{' '}
+        {isPending
+          ? t('profile.uploading', { percent: Math.round(progress * 100) })
+          : t('profile.choosePicture')}
+      </Button>
+      <input
+        ref={picker}
+        type="file"
+        accept="image/*"
+        hidden
+        data-testid="picture-file"
+        onChange={(event) => {
+          const file = event.target.files?.[0];
+          if (file) uploading.mutate(file);
+          event.target.value = '';
+        }}
+      />
+      {isSuccess && isUnsaved && (
+        <p role="status" className="text-soft text-sm">
+          {t('profile.uploaded')}
+        </p>
+      )}
+      {error && (
+        <Notice kind="error">
+          {error instanceof NotAPicture ? t('profile.notAPicture') : sentence(error)}
+        </Notice>
+      )}
+    </div>
+  );
+}
+
+/** None: then one's initials; one's own; those that are shipped. */
+function Pictures({
+  userId,
+  chosen,
+  onChoose,
+}: {
+  userId: string;
+  chosen: string;
+  onChoose: (picture: string) => void;
+}) {
   const { api } = useSignedIn();
   const pictures = useQuery({
     queryKey: ['pictures'],
     staleTime: Number.POSITIVE_INFINITY,
     queryFn: async () => read(await api.accounts.GET('/api/account/pictures')).names,
   });
-  const all = ['', ...(pictures.data ?? []).map((name) => `default:${name}`)];
+  // The last own one stays to be chosen while others are looked at.
+  const [own, setOwn] = useState<string>();
+  if (fileOf(chosen) && chosen !== own) setOwn(chosen);
+  const ownUrl = usePictureUrl(userId, own);
+  const shipped = (pictures.data ?? []).map((name) => `default:${name}`);
+  const all = ['', ...(own ? [own] : []), ...shipped];
+  const nameOf = (picture: string) => {
+    if (picture === '') return t('profile.initials');
+    return picture === own ? t('profile.ownPicture') : picture.replace('default:', '');
+  };
   return (
     <fieldset>
       <legend className="sr-only">{t('profile.picture')}</legend>
@@ -130,7 +195,7 @@ function Pictures({ chosen, onChoose }: { chosen: string; onChoose: (picture: st
         {all.map((picture) => (
           <label
             key={picture}
-            title={picture.replace('default:', '') || t('profile.initials')}
+            title={nameOf(picture)}
             className="cursor-pointer rounded-full p-0.5 has-checked:ring-2 has-checked:ring-accent has-focus-visible:outline-2 has-focus-visible:outline-accent has-focus-visible:outline-offset-4"
           >
             <input
@@ -140,22 +205,23 @@ function Pictures({ chosen, onChoose }: { chosen: string; onChoose: (picture: st
               checked={picture === chosen}
               onChange={() => onChoose(picture)}
             />
-            <span className="sr-only">
-              {picture.replace('default:', '') || t('profile.initials')}
-            </span>
-            {picture === '' ? (
-              <span
-                aria-hidden="true"
-                className="flex size-10 items-center justify-center rounded-full bg-raised text-soft text-xs"
-              >
-                Aa
-              </span>
-            ) : (
-              <img src={pictureUrlOf(picture)} alt="" className="size-10 rounded-full" />
-            )}
+            <span className="sr-only">{nameOf(picture)}</span>
+            <Disc url={picture === own ? ownUrl : shippedUrlOf(picture)} />
           </label>
         ))}
       </div>
     </fieldset>
+  );
+}
+
+function Disc({ url }: { url: string | undefined }) {
+  if (url) return <img src={url} alt="" className="size-10 rounded-full object-cover" />;
+  return (
+    <span
+      aria-hidden="true"
+      className="flex size-10 items-center justify-center rounded-full bg-raised text-soft text-xs"
+    >
+      Aa
+    </span>
   );
 }

@@ -1,6 +1,5 @@
 import type { ReactNode } from 'react';
-import { Avatar } from '../ui/avatar';
-import { pictureUrlOf } from './picture';
+import { PersonAvatar } from './person-avatar';
 
 interface Shown {
   user_id: string;
@@ -28,11 +27,11 @@ export function PersonLine({
 }) {
   return (
     <div className="flex items-center gap-3 py-2">
-      <Avatar
+      <PersonAvatar
         id={person.user_id}
         name={person.display_name}
         size="medium"
-        pictureUrl={pictureUrlOf(person.picture)}
+        picture={person.picture}
         isOnline={isOnline}
       />
       <div className="min-w-0 flex-1">

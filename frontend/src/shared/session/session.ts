@@ -81,7 +81,7 @@ export class Session {
     const before = this.#state;
     this.#forget();
     this.#set({ kind: 'signed-out', notice: t('account.deleted') });
-    if (before.kind === 'signed-in') await before.engine.forget();
+    if (before.kind === 'signed-in') await forget(before.engine);
   }
 
   /** Ends the session on the server and forgets everything on this device. */
@@ -90,7 +90,7 @@ export class Session {
     const before = this.#state;
     this.#forget();
     this.#set({ kind: 'signed-out' });
-    if (before.kind === 'signed-in') await before.engine.forget();
+    if (before.kind === 'signed-in') await forget(before.engine);
   }
 
   #begin(user: User): void {
@@ -129,6 +129,12 @@ export class Session {
     this.#state = state;
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** What is kept on this device. */
+async function forget(engine: Engine): Promise<void> {
+  await engine.forget();
+  await (await import('../people/picture-store')).forgetPictures();
 }
 
 function recall(): User | undefined {

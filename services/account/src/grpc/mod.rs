@@ -4,6 +4,7 @@ mod account;
 mod contacts;
 mod internal;
 mod last_seen;
+mod pictures;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use proto::account::contact_service_server::ContactServiceServer;
 use proto::account::id_internal_service_server::IdInternalServiceServer;
 use proto::account::last_seen_internal_service_server::LastSeenInternalServiceServer;
 use proto::account::permission_internal_service_server::PermissionInternalServiceServer;
+use proto::account::picture_internal_service_server::PictureInternalServiceServer;
 use serving::client_address;
 use tonic::Request;
 use tonic::service::Routes;
@@ -34,7 +36,8 @@ pub fn public_routes(app: Arc<App>) -> Routes {
 /// The port for peers: each service behind an identity.
 pub fn internal_routes(app: Arc<App>, identity: ServiceIdentity) -> Routes {
     let known = auth::internal_interceptor(identity.clone(), PEERS);
-    let gateways = auth::internal_interceptor(identity, &["chat-gateway"]);
+    let gateways = auth::internal_interceptor(identity.clone(), &["chat-gateway"]);
+    let files = auth::internal_interceptor(identity, &["file-upload"]);
     Routes::new(AccountServiceServer::with_interceptor(
         account::Account(app.clone()),
         known.clone(),
@@ -42,6 +45,10 @@ pub fn internal_routes(app: Arc<App>, identity: ServiceIdentity) -> Routes {
     .add_service(LastSeenInternalServiceServer::with_interceptor(
         last_seen::Times(app.clone()),
         gateways,
+    ))
+    .add_service(PictureInternalServiceServer::with_interceptor(
+        pictures::Pictures(app.clone()),
+        files,
     ))
     .add_service(AccountInternalServiceServer::with_interceptor(
         internal::Internal(app.clone()),

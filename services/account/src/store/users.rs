@@ -1,6 +1,6 @@
 //! People: who they are to others, and what proves them.
 
-use ids::UserId;
+use ids::{FileId, UserId};
 use problem::Problem;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
@@ -250,6 +250,29 @@ pub async fn own(
         })
     })
     .transpose()
+}
+
+/// The pictures of those of these people whose profile names a file.
+pub async fn file_pictures(
+    database: &PgPool,
+    people: &[UserId],
+) -> Result<Vec<(UserId, FileId)>, Problem> {
+    let ids: Vec<Uuid> = people.iter().map(UserId::as_uuid).collect();
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "SELECT user_id, picture FROM users
+         WHERE user_id = ANY($1) AND deleted_unix_ms IS NULL AND picture LIKE 'file:%'",
+    )
+    .bind(ids)
+    .fetch_all(database)
+    .await
+    .map_err(failed)?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(user, picture)| match Picture::parse(&picture) {
+            Ok(Picture::File(file)) => Some((UserId::from_uuid(user), file)),
+            _ => None,
+        })
+        .collect())
 }
 
 /// What a profile becomes; `None` leaves it as it is.

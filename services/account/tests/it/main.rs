@@ -25,6 +25,8 @@ mod password;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
+mod pictures;
+#[cfg(test)]
 mod privacy;
 #[cfg(test)]
 mod profile;

@@ -27,11 +27,27 @@ pub enum State {
 }
 
 impl File {
-    /// Where its bytes are. Made of ids only: nothing that a caller wrote reaches the key.
+    /// What the bucket has of it. The key is made of ids only: nothing that a caller wrote reaches it.
     #[must_use]
-    pub fn key(&self) -> String {
-        format!("{}/{}", self.conversation, self.id)
+    pub fn object(&self) -> Object {
+        Object {
+            key: format!("{}/{}", self.conversation, self.id),
+            name: self.name.clone(),
+            content_type: self.content_type.clone(),
+            size: self.size,
+            sha256: self.sha256,
+        }
     }
+}
+
+/// Bytes in the bucket, as they were announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    pub key: String,
+    pub name: FileName,
+    pub content_type: ContentType,
+    pub size: Size,
+    pub sha256: Sha256,
 }
 
 /// Bytes of a file: at least 1, at most what the deployment allows.

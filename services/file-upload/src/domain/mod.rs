@@ -4,3 +4,4 @@ pub mod content_type;
 pub mod disposition;
 pub mod file;
 pub mod file_name;
+pub mod picture;

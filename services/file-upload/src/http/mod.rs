@@ -1,6 +1,7 @@
 //! REST. A handler extracts, calls, maps.
 
 mod downloads;
+mod pictures;
 mod uploads;
 
 use axum::Router;
@@ -19,10 +20,11 @@ use crate::domain::file::File;
     info(
         title = "Parlance: files",
         description = "Attachments for members of a conversation. Announce a file, PUT its bytes to \
-                       the URL that comes back, complete it; then members can download it. Bytes \
+                       the URL that comes back, complete it; then members can download it. Pictures of \
+                       profiles come the same way, and everybody who is signed in sees them. Bytes \
                        travel between the client and S3."
     ),
-    tags((name = "files")),
+    tags((name = "files"), (name = "pictures")),
     security(("access_token" = [])),
     modifiers(&AccessToken),
 )]
@@ -73,6 +75,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(uploads::create))
         .routes(routes!(uploads::complete))
         .routes(routes!(downloads::get))
+        .routes(routes!(pictures::create))
+        .routes(routes!(pictures::complete))
+        .routes(routes!(pictures::get))
 }
 
 /// All routes, with the document and its page.

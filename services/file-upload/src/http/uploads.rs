@@ -33,11 +33,11 @@ pub struct CreateUploadBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UploadBody {
     #[schema(value_type = String, format = Uuid)]
-    file_id: FileId,
-    upload_url: String,
+    pub file_id: FileId,
+    pub upload_url: String,
     /// Headers that the PUT must carry.
-    upload_headers: BTreeMap<String, String>,
-    expires_in_seconds: u32,
+    pub upload_headers: BTreeMap<String, String>,
+    pub expires_in_seconds: u32,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

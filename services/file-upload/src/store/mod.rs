@@ -1,3 +1,4 @@
-//! Postgres: what was announced, by whom, for which conversation.
+//! Postgres: what was announced, by whom, for which conversation or profile.
 
 pub mod files;
+pub mod pictures;

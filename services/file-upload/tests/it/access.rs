@@ -194,7 +194,7 @@ async fn the_document_names_every_route_and_the_page_shows_it() {
         .json()
         .await
         .unwrap();
-    assert_eq!(document["paths"].as_object().unwrap().len(), 3);
+    assert_eq!(document["paths"].as_object().unwrap().len(), 6);
     assert_eq!(
         reqwest::get(format!("{base}/")).await.unwrap().status(),
         StatusCode::OK

@@ -1,10 +1,12 @@
-//! On real Postgres and the S3 of the local suite. The conversation service is stood in for by a small
-//! server of its proto.
+//! On real Postgres and the S3 of the local suite. The account and the conversation service are stood in for
+//! by small servers of their protos.
 
 #[cfg(test)]
 mod access;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod pictures;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

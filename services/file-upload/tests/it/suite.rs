@@ -1,6 +1,6 @@
 //! The service on real servers, with a database and a bucket of its own for each test.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +13,10 @@ use file_upload::config::{Config, DEFAULTS};
 use ids::{ConversationId, FileId, UserId};
 use lifecycle::Lifecycle;
 use local_stack::servers::{Server, TestServers};
+use proto::account::picture_internal_service_server::{
+    PictureInternalService, PictureInternalServiceServer,
+};
+use proto::account::{GetPicturesRequest, GetPicturesResponse, ProfilePicture};
 use proto::conversation::conversation_internal_service_server::{
     ConversationInternalService, ConversationInternalServiceServer,
 };
@@ -75,10 +79,46 @@ impl ConversationInternalService for Members {
     }
 }
 
+/// Which file each profile names as its picture.
+#[derive(Clone, Default)]
+pub struct Profiles(Arc<Mutex<HashMap<String, String>>>);
+
+impl Profiles {
+    /// As the person would, by what came back when the upload was completed.
+    pub fn name(&self, user: UserId, picture: &str) {
+        let file = picture.strip_prefix("file:").unwrap().to_owned();
+        self.0.lock().unwrap().insert(user.to_string(), file);
+    }
+
+    pub fn take_off(&self, user: UserId) {
+        self.0.lock().unwrap().remove(&user.to_string());
+    }
+}
+
+#[tonic::async_trait]
+impl PictureInternalService for Profiles {
+    async fn get_pictures(
+        &self,
+        request: Request<GetPicturesRequest>,
+    ) -> Result<Response<GetPicturesResponse>, Status> {
+        let asked = request.into_inner().user_ids;
+        let profiles = self.0.lock().unwrap();
+        let pictures = asked.into_iter().filter_map(|user_id| {
+            let file_id = profiles.get(&user_id)?.clone();
+            Some(ProfilePicture { user_id, file_id })
+        });
+        Ok(Response::new(GetPicturesResponse {
+            pictures: pictures.collect(),
+        }))
+    }
+}
+
 pub struct Suite {
     pub people: People,
     pub identities: Identities,
     pub members: Members,
+    pub profiles: Profiles,
+    pub account_link: Link,
     pub conversation_link: Link,
     pub postgres_link: Link,
     pub s3_link: Link,
@@ -101,7 +141,7 @@ impl Suite {
 
     async fn start_changed(change: impl FnOnce(&mut Config)) -> Self {
         let people = People::start().await;
-        let identities = Identities::of(&["conversation", "file-upload", "message"]);
+        let identities = Identities::of(&["account", "conversation", "file-upload", "message"]);
         let peers = Lifecycle::new();
         let members = Members {
             tokens: TokenVerifier::new(people.settings()),
@@ -114,6 +154,14 @@ impl Suite {
             auth::internal_interceptor(identities.identity("conversation"), &["file-upload"]),
         ));
         serving::serve_grpc(&peers, "conversation", listener, routes);
+        let profiles = Profiles::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let account_link = Link::to(listener.local_addr().unwrap()).await;
+        let routes = Routes::new(InterceptedService::new(
+            PictureInternalServiceServer::new(profiles.clone()),
+            auth::internal_interceptor(identities.identity("account"), &["file-upload"]),
+        ));
+        serving::serve_grpc(&peers, "account", listener, routes);
 
         let postgres = servers().await.postgres();
         let url = postgres.create_own_database().await.unwrap();
@@ -132,6 +180,7 @@ impl Suite {
         config.tokens = people.settings();
         config.identity = identities.settings("file-upload");
         config.database.url = linked_url.as_str().into();
+        config.peers.account = format!("http://{}", account_link.address());
         config.peers.conversation = format!("http://{}", conversation_link.address());
         // As in production: the service's way to S3 is not that of clients.
         config.aws.s3_endpoint = Some(format!("http://{}", s3_link.address()));
@@ -163,6 +212,8 @@ impl Suite {
             people,
             identities,
             members,
+            profiles,
+            account_link,
             conversation_link,
             postgres_link,
             s3_link,
@@ -252,6 +303,43 @@ impl Suite {
         let (status, body) = self.complete(person, &id).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         id
+    }
+
+    /// A picture of a profile is announced; the answer.
+    pub async fn announce_picture(
+        &self,
+        person: &TestPerson,
+        content_type: &str,
+        bytes: &[u8],
+    ) -> (StatusCode, Value) {
+        let said = json!({
+            "content_type": content_type,
+            "size_bytes": bytes.len(),
+            "sha256_base64": STANDARD.encode(Sha256::digest(bytes)),
+        });
+        self.call(person, Method::POST, "/api/files/pictures", Some(said))
+            .await
+    }
+
+    pub async fn complete_picture(&self, person: &TestPerson, id: &str) -> (StatusCode, Value) {
+        let path = format!("/api/files/pictures/{id}/complete");
+        self.call(person, Method::POST, &path, None).await
+    }
+
+    /// A whole upload of a picture; returns its file's id and what a profile names it by.
+    pub async fn upload_picture(&self, person: &TestPerson, bytes: &[u8]) -> (String, String) {
+        let (status, upload) = self.announce_picture(person, "image/png", bytes).await;
+        assert_eq!(status, StatusCode::OK, "{upload}");
+        assert_eq!(self.put(&upload, bytes).await, StatusCode::OK);
+        let id = upload["file_id"].as_str().unwrap().to_owned();
+        let (status, body) = self.complete_picture(person, &id).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        (id, body["picture"].as_str().unwrap().to_owned())
+    }
+
+    pub async fn picture(&self, by: &TestPerson, owner: UserId, id: &str) -> (StatusCode, Value) {
+        let path = format!("/api/files/people/{owner}/pictures/{id}");
+        self.call(by, Method::GET, &path, None).await
     }
 
     /// The internal port as a peer reaches it.

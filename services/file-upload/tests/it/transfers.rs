@@ -253,7 +253,7 @@ async fn a_swept_file_takes_its_bytes_along() {
     assert!(
         app.attachments
             .objects
-            .stored(&file)
+            .stored(&file.object())
             .await
             .unwrap()
             .is_some()
@@ -263,7 +263,12 @@ async fn a_swept_file_takes_its_bytes_along() {
     sweep.abandoned_after = Duration::ZERO;
     eventually("it is swept", async || {
         sweep.round().await.unwrap();
-        let stored = app.attachments.objects.stored(&file).await.unwrap();
+        let stored = app
+            .attachments
+            .objects
+            .stored(&file.object())
+            .await
+            .unwrap();
         stored.is_none().then_some(())
     })
     .await;

@@ -20,6 +20,65 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/files/people/{user_id}/pictures/{file_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A short-lived URL for the picture of somebody's profile, for everybody who is signed in. */
+        get: operations["get_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reserves a picture for one's own profile and says where its bytes go.
+         * @description The URL takes exactly the announced bytes. Location and camera that a photograph may name stay in it: leave
+         *     them out before. What isn't completed, or named by the profile, within a day is forgotten.
+         */
+        post: operations["create_picture_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/pictures/{file_id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says that the bytes are there. Idempotent.
+         * @description They are compared with what was announced, and must begin as an image of that type does. The profile names
+         *     the picture after `PATCH /api/account/me` with what comes back.
+         */
+        post: operations["complete_picture_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/files/{file_id}/complete": {
         parameters: {
             query?: never;
@@ -67,6 +126,21 @@ export interface components {
         CompletedBody: {
             file: components["schemas"]["File"];
         };
+        CompletedPictureBody: {
+            /** @description What the profile names it by: `file:<file id>`. */
+            picture: string;
+        };
+        CreatePictureBody: {
+            /** @description `image/jpeg`, `image/png` or `image/webp`. */
+            content_type: string;
+            /** @description Base64 of the SHA-256 of the content. */
+            sha256_base64: string;
+            /**
+             * Format: int64
+             * @description 1 to 1,048,576.
+             */
+            size_bytes: number;
+        };
         CreateUploadBody: {
             /** @description A media type; empty: unknown. */
             content_type?: string;
@@ -106,6 +180,15 @@ export interface components {
             /** Format: uuid */
             file_id: string;
             file_name: string;
+            /** Format: int64 */
+            size_bytes: number;
+        };
+        /** @description Where a picture is, for a short time. */
+        PictureBody: {
+            content_type: string;
+            download_url: string;
+            /** Format: int32 */
+            expires_in_seconds: number;
             /** Format: int64 */
             size_bytes: number;
         };
@@ -190,6 +273,191 @@ export interface operations {
             };
             /** @description conversation_unknown, also for who isn't in it */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    get_picture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Whose profile has it */
+                user_id: string;
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PictureBody"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description file_unknown, also for what this person didn't upload as their picture */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description file_not_ready */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    create_picture_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePictureBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadBody"];
+                };
+            };
+            /** @description input_invalid, with every faulty field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description rate_limited: 20 pictures that are not yet forgotten */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    complete_picture_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompletedPictureBody"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description file_unknown, also for anybody but its uploader */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description upload_incomplete, upload_mismatch, content_type_mismatch */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
