@@ -92,11 +92,17 @@ pub struct SettingsChanges {
     pub pinned: Option<bool>,
 }
 
-/// A conversation and who is in it.
+/// A conversation and who is in it; of a large group a page of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationDetails {
     pub conversation: Conversation,
+    /// One's own; in a direct conversation [`MemberRole::Member`].
+    pub role: MemberRole,
+    /// In the order in which they joined.
     pub members: Vec<Member>,
+    /// For the next page; none: this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// One line of the list of conversations.
@@ -234,12 +240,47 @@ impl Client {
         }
     }
 
-    /// One conversation with its members.
+    /// One conversation with the first 50 of its members.
     ///
     /// # Errors
-    /// Code `not_a_member` or `conversation_unknown`.
+    /// Code `conversation_unknown`.
     pub async fn conversation(&self, conversation: ConversationId) -> Result<ConversationDetails> {
         self.get(&format!("/api/conversations/{conversation}"))
             .await
+    }
+
+    /// The same with a page of up to 100 members, from the first ones or after those of the page before.
+    ///
+    /// # Errors
+    /// Code `conversation_unknown`.
+    pub async fn members_page(
+        &self,
+        conversation: ConversationId,
+        cursor: Option<&str>,
+    ) -> Result<ConversationDetails> {
+        let path = format!("/api/conversations/{conversation}");
+        let mut query = vec![("limit", "100")];
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        self.call(Method::GET, &path, |request| request.query(&query))
+            .await
+    }
+
+    /// All members, page by page. Who stays is in it exactly once; who joins or leaves meanwhile may be.
+    ///
+    /// # Errors
+    /// Code `conversation_unknown`.
+    pub async fn all_members(&self, conversation: ConversationId) -> Result<Vec<Member>> {
+        let mut members: Vec<Member> = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = self.members_page(conversation, cursor.as_deref()).await?;
+            // Who left and came back meanwhile has come to the end.
+            members.retain(|known| page.members.iter().all(|met| met.user_id != known.user_id));
+            members.extend(page.members);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(members);
+            }
+        }
     }
 }

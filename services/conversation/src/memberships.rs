@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::block::Block;
 use crate::domain::conversation::{Conversation, Pair, Standing};
 use crate::domain::group_name::GroupName;
+use crate::domain::page::{MemberCursor, PageSize};
 use crate::events::publish::Publisher;
 use crate::limits::Limits;
 use crate::metrics;
@@ -258,15 +259,21 @@ impl Memberships {
         self.settle(standing).await
     }
 
-    /// A conversation and its members, for one of them, when the log knows them too.
+    /// A conversation and a page of its members, for one of them, when the log knows them too.
     ///
     /// # Errors
     /// `conversation_unknown`, `membership_pending`.
-    pub async fn view(&self, person: &Person, conversation: ConversationId) -> Result<View> {
+    pub async fn view(
+        &self,
+        person: &Person,
+        conversation: ConversationId,
+        after: Option<MemberCursor>,
+        size: PageSize,
+    ) -> Result<View> {
         self.limits.read(person.user).await?;
         let view = self
             .store
-            .view(conversation, person.user)
+            .view(conversation, person.user, after, size)
             .await
             .map_err(|error| postgres::problem(&error))?
             .ok_or_else(problems::conversation_unknown)?;

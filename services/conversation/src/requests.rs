@@ -10,7 +10,7 @@ use crate::domain::conversation::{GroupChanges, Picture, Visibility};
 use crate::domain::description::Description;
 use crate::domain::group_name::{GroupName, GroupNamePrefix};
 use crate::domain::invitation::{Lifetime, MaxUses};
-use crate::domain::page::{Cursor, InvalidCursor, NameCursor, PageSize};
+use crate::domain::page::{Cursor, InvalidCursor, MemberCursor, NameCursor, PageSize};
 use crate::domain::report::{Period, parse_day};
 use crate::domain::settings::{Mute, MuteKind, SettingsChanges};
 use crate::store::conversations::NewGroup;
@@ -260,6 +260,26 @@ impl PageFields {
         let mut fields = Fields::default();
         self.read(&mut fields, cursor, Cursor::parse, size)
             .ok_or_else(|| fields.into_problem())
+    }
+
+    /// A conversation, and which of its members.
+    pub fn members(
+        &self,
+        conversation: &str,
+        cursor: Option<&str>,
+        size: Option<u32>,
+    ) -> Result<(ConversationId, Option<MemberCursor>, PageSize)> {
+        let mut fields = Fields::default();
+        let conversation = fields.parse(
+            "conversation_id",
+            "conversation_id_invalid",
+            ConversationId::parse(conversation),
+        );
+        let page = self.read(&mut fields, cursor, MemberCursor::parse, size);
+        match (conversation, page) {
+            (Some(conversation), Some((cursor, size))) => Ok((conversation, cursor, size)),
+            _ => Err(fields.into_problem()),
+        }
     }
 
     pub fn groups(

@@ -12,9 +12,8 @@ use crate::refusals::{answer, code, greeted, say};
 
 /// Members and their roles, sorted.
 async fn members(person: &Client, conversation: ConversationId) -> Vec<(UserId, String)> {
-    let details = person.conversation(conversation).await.unwrap();
-    let mut members: Vec<(UserId, String)> = details
-        .members
+    let members = person.all_members(conversation).await.unwrap();
+    let mut members: Vec<(UserId, String)> = members
         .into_iter()
         .map(|member| (member.user_id, format!("{:?}", member.role)))
         .collect();

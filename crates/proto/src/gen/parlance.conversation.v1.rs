@@ -1028,16 +1028,29 @@ pub struct ConversationSummary {
 pub struct GetConversationRequest {
     #[prost(string, tag = "1")]
     pub conversation_id: ::prost::alloc::string::String,
+    /// next_page_token of the page before; empty: the first members.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+    /// 1 to 100 members; 0: 50.
+    #[prost(uint32, tag = "3")]
+    pub page_size: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetConversationResponse {
     #[prost(message, optional, tag = "1")]
     pub conversation: ::core::option::Option<Conversation>,
+    /// In the order in which they joined; of a large group a page of them.
     #[prost(message, repeated, tag = "2")]
     pub members: ::prost::alloc::vec::Vec<Member>,
     /// The caller's own.
     #[prost(message, optional, tag = "3")]
     pub settings: ::core::option::Option<Settings>,
+    /// The caller's own.
+    #[prost(enumeration = "MemberRole", tag = "4")]
+    pub role: i32,
+    /// Empty: there are no more members.
+    #[prost(string, tag = "5")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AddMembersRequest {
@@ -2256,7 +2269,7 @@ pub mod conversation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// One conversation with its members.
+        /// One conversation with a page of its members, in the order in which they joined.
         pub async fn get_conversation(
             &mut self,
             request: impl tonic::IntoRequest<super::GetConversationRequest>,
@@ -2482,7 +2495,7 @@ pub mod conversation_service_server {
             tonic::Response<super::ListConversationsResponse>,
             tonic::Status,
         >;
-        /// One conversation with its members.
+        /// One conversation with a page of its members, in the order in which they joined.
         async fn get_conversation(
             &self,
             request: tonic::Request<super::GetConversationRequest>,

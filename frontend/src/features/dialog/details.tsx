@@ -19,7 +19,7 @@ import { useNow } from '@/shared/ui/use-now';
 import { GroupEditor } from './group-editor';
 import { Invitations } from './invitations';
 import { Members } from './members';
-import { useMembers } from './use-members';
+import { useMembership } from './use-members';
 
 /** Everything about a conversation but its messages. Loaded when somebody wants to see it. */
 export default function Details({
@@ -33,10 +33,9 @@ export default function Details({
   people: People;
   onClose: () => void;
 }) {
-  const { user } = useSignedIn();
   const { kind, peer_id, group, conversation_id } = conversation;
-  const members = useMembers(conversation);
-  const myRole = members.data?.find((member) => member.user_id === user.user_id)?.role;
+  const membership = useMembership(conversation);
+  const myRole = membership.data?.role;
   const isManager = kind === 'group' && (myRole === 'owner' || myRole === 'admin');
   const peer = people.get(peer_id ?? '');
   const pictureUrl = useConversationPicture(conversation, people);
@@ -62,7 +61,7 @@ export default function Details({
             {group && (
               <p className="text-soft text-sm">
                 {t(`groups.${group.visibility}`)} ·{' '}
-                {t('groups.members', { count: members.data?.length ?? group.member_count })}
+                {t('groups.members', { count: membership.data?.count ?? group.member_count })}
               </p>
             )}
             {group?.description && <p className="whitespace-pre-wrap">{group.description}</p>}
@@ -73,10 +72,7 @@ export default function Details({
           <GroupEditor conversation={conversation} isOwner={myRole === 'owner'} />
         )}
         {isManager && isMember && <Invitations conversationId={conversation_id} />}
-        {kind === 'group' && members.data && (
-          <Members conversation={conversation} members={members.data} myRole={myRole} />
-        )}
-        {members.error && <Notice kind="error">{sentence(members.error)}</Notice>}
+        {kind === 'group' && isMember && <Members conversation={conversation} myRole={myRole} />}
         {isMember && kind === 'group' && (
           <Leaving conversationId={conversation_id} isOwner={myRole === 'owner'} title={title} />
         )}

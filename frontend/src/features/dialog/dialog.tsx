@@ -28,7 +28,7 @@ import { Timeline, type TimelineHandle } from './timeline';
 import type { MessageRow } from './timeline-rows';
 import { type Uploads, useUploads } from './uploads';
 import { isPicture } from './use-download';
-import { useMembers } from './use-members';
+import { useMembership } from './use-members';
 import { type Timeline as TimelineData, useTimeline } from './use-timeline';
 
 const Details = lazy(() => import('./details'));
@@ -153,10 +153,7 @@ function textOf({ bubble }: MessageRow): string {
 }
 
 function useMyRole(conversation: ConversationRecord | undefined) {
-  const { user } = useSignedIn();
-  const members = useMembers(conversation);
-  if (conversation?.kind !== 'group') return undefined;
-  return members.data?.find((member) => member.user_id === user.user_id)?.role;
+  return useMembership(conversation).data?.role;
 }
 
 /** Files that are dropped anywhere on the conversation go with the next message. */
@@ -254,7 +251,7 @@ function Subtitle({ conversation, people }: { conversation: ConversationRecord; 
   const { conversation_id, peer_id, kind } = conversation;
   const typing = useTyping(conversation_id);
   const presence = usePresence(peer_id);
-  const members = useMembers(conversation);
+  const membership = useMembership(conversation);
   const now = useNow();
   if (typing.length > 0) {
     const names = typing.map((id) => nameOf(people, id)).join(', ');
@@ -267,9 +264,8 @@ function Subtitle({ conversation, people }: { conversation: ConversationRecord; 
     );
   }
   if (kind === 'group') {
-    return members.data
-      ? t('dialog.memberCount', { count: members.data.length })
-      : t('dialog.group');
+    const count = membership.data?.count;
+    return count === undefined ? t('dialog.group') : t('dialog.memberCount', { count });
   }
   if (presence?.state === 'online') return t('presence.online');
   if (presence?.state === 'offline' && presence.last_seen_unix_ms > 0) {

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useMemo } from 'react';
+import { type FormEvent, type UIEvent, useMemo } from 'react';
 import type { ConversationRecord } from '@/engine/conversation';
 import type { Member } from '@/shared/api/conversations';
 import { done, sentence } from '@/shared/api/problem';
@@ -12,22 +12,31 @@ import { Button } from '@/shared/ui/button';
 import { MoreIcon, PlusIcon } from '@/shared/ui/icons';
 import { MenuButton, type MenuItem } from '@/shared/ui/menu';
 import { Notice } from '@/shared/ui/notice';
+import { LineSkeletons } from '@/shared/ui/page';
+import { useMembers } from './use-members';
 
 type Role = Member['role'];
 
 /** Presence of more people than this isn't asked for. */
 const WATCHED = 50;
+/** The next page is fetched when the end of the list is this near. */
+const NEAR_END_PX = 400;
+
+const NOBODY: readonly Member[] = [];
 
 export function Members({
   conversation,
-  members,
   myRole,
 }: {
   conversation: ConversationRecord;
-  members: readonly Member[];
   myRole: Role | undefined;
 }) {
   const { user } = useSignedIn();
+  const { data: members = NOBODY, ...pages } = useMembers(conversation);
+  const loadNearEnd = ({ currentTarget: list }: UIEvent<HTMLElement>) => {
+    const isNear = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX;
+    if (isNear && pages.hasNextPage && !pages.isFetching) void pages.fetchNextPage();
+  };
   const people = usePeople(useMemo(() => members.map((member) => member.user_id), [members]));
   const isOnline = useOnline(members.slice(0, WATCHED).map((member) => member.user_id));
   const changing = useMemberCalls(conversation.conversation_id);
@@ -37,7 +46,8 @@ export function Members({
       <h3 className="font-medium text-soft text-sm">{t('details.members')}</h3>
       {isManager && <AddPeople conversationId={conversation.conversation_id} />}
       {changing.error && <Notice kind="error">{sentence(changing.error)}</Notice>}
-      <ul className="max-h-96 divide-y divide-line overflow-y-auto">
+      {pages.isLoading && <LineSkeletons count={3} />}
+      <ul className="max-h-96 divide-y divide-line overflow-y-auto" onScroll={loadNearEnd}>
         {members.map((member) => {
           const person = people.get(member.user_id);
           const name = nameOf(people, member.user_id);
@@ -76,6 +86,18 @@ export function Members({
           );
         })}
       </ul>
+      {pages.error && <Notice kind="error">{sentence(pages.error)}</Notice>}
+      {/* Also without scrolling, and again after a failure. */}
+      {pages.hasNextPage && (
+        <Button
+          look="plain"
+          className="mt-1 justify-self-start text-accent-ink text-sm"
+          disabled={pages.isFetching}
+          onClick={() => void pages.fetchNextPage()}
+        >
+          {t('members.more')}
+        </Button>
+      )}
     </section>
   );
 }

@@ -27,6 +27,15 @@ export interface Member {
   joined_at: string;
 }
 
+interface MemberPage {
+  conversation: ConversationDescription;
+  /** One's own. */
+  role: Member['role'];
+  members: Member[];
+  /** Absent: there are no more. */
+  next_cursor?: string;
+}
+
 /** What is sent and asked for with a person's token. */
 export class ServerApi implements EngineApi {
   readonly accounts;
@@ -61,7 +70,7 @@ export class ServerApi implements EngineApi {
   }
 
   async getConversation(conversationId: string): Promise<ConversationDescription> {
-    return (await this.getMembers(conversationId)).conversation;
+    return (await this.getMembers(conversationId, { limit: 1 })).conversation;
   }
 
   async getSettings(conversation_id: string): Promise<ConversationSettings> {
@@ -70,16 +79,15 @@ export class ServerApi implements EngineApi {
     return readOrNotAllowed(await this.conversations.GET(path, { params })) as ConversationSettings;
   }
 
+  /** A conversation, one's own role in it, and a page of its members; of a group there may be thousands. */
   async getMembers(
     conversation_id: string,
-  ): Promise<{ conversation: ConversationDescription; members: Member[] }> {
+    query: { cursor?: string; limit?: number },
+  ): Promise<MemberPage> {
     const answer = await this.conversations.GET('/api/conversations/{conversation_id}', {
-      params: { path: { conversation_id } },
+      params: { path: { conversation_id }, query },
     });
-    return readOrNotAllowed(answer) as {
-      conversation: ConversationDescription;
-      members: Member[];
-    };
+    return readOrNotAllowed(answer) as MemberPage;
   }
 
   async listEntries(

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ids::ConversationId;
+use ids::{ConversationId, UserId};
 
 use super::group_name::GroupName;
 
@@ -70,6 +70,37 @@ impl NameCursor {
     #[must_use]
     pub const fn name(&self) -> &GroupName {
         &self.0
+    }
+}
+
+/// The last member of a page: what comes after joined later. Who joined at the same time is in the order of ids.
+/// Opaque to callers.
+///
+/// Who stays is met exactly once while others come and go; who comes back comes to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberCursor {
+    /// The version of the membership with which they joined.
+    pub joined_version: u64,
+    pub user: UserId,
+}
+
+impl MemberCursor {
+    /// # Errors
+    /// [`InvalidCursor`] for anything that [`MemberCursor::encode`] didn't make.
+    pub fn parse(text: &str) -> Result<Self, InvalidCursor> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidCursor)?;
+        let (version, user) = bytes.split_first_chunk::<8>().ok_or(InvalidCursor)?;
+        Ok(Self {
+            joined_version: u64::from_be_bytes(*version),
+            user: UserId::from_slice(user).map_err(|_| InvalidCursor)?,
+        })
+    }
+
+    #[must_use]
+    pub fn encode(self) -> String {
+        let mut bytes = self.joined_version.to_be_bytes().to_vec();
+        bytes.extend_from_slice(self.user.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
     }
 }
 
@@ -143,6 +174,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_member_cursor_survives_its_text_and_nothing_else_is_one(
+            joined_version: u64,
+            user: [u8; 16],
+            other in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let user = UserId::from_bytes(user);
+            let cursor = MemberCursor { joined_version, user };
+            prop_assert_eq!(MemberCursor::parse(&cursor.encode()), Ok(cursor));
+            let parsed = MemberCursor::parse(&URL_SAFE_NO_PAD.encode(&other));
+            prop_assert_eq!(parsed.is_ok(), other.len() == 24);
+        }
+
         #[test]
         fn pages_together_are_the_whole_list_in_order(all in activities(), size in 1_u32..=100) {
             let size = PageSize::new(size).unwrap();

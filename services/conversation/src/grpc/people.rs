@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::domain::conversation::{Conversation, Group, GroupCard, Kind, Visibility};
 use crate::domain::invitation::{Invitation, MaxUses};
 use crate::domain::member::{Member, Role};
-use crate::domain::page::{Cursor, NameCursor};
+use crate::domain::page::{Cursor, MemberCursor, NameCursor};
 use crate::domain::report::Metric;
 use crate::domain::settings::{Filter, Mute, MuteKind, Settings};
 use crate::requests::{self, PageFields};
@@ -147,12 +147,23 @@ impl ConversationService for People {
         request: Request<GetConversationRequest>,
     ) -> Result<Response<GetConversationResponse>, Status> {
         let person = self.person(request.metadata()).await?;
-        let conversation = requests::conversation_id(&request.get_ref().conversation_id)?;
-        let view = self.0.memberships.view(&person, conversation).await?;
+        let request = request.get_ref();
+        let (conversation, after, size) = PAGE.members(
+            &request.conversation_id,
+            Some(&request.page_token),
+            given(request.page_size),
+        )?;
+        let view = self
+            .0
+            .memberships
+            .view(&person, conversation, after, size)
+            .await?;
         Ok(Response::new(GetConversationResponse {
             conversation: Some(seen_by(person.user, &view.conversation)),
             members: view.members.iter().map(member).collect(),
             settings: Some(settings(view.settings)),
+            role: role(view.role).into(),
+            next_page_token: view.next.map(MemberCursor::encode).unwrap_or_default(),
         }))
     }
 

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use serving::{Json, Path, Query};
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::{ConversationBody, MemberBody, SettingsBody};
+use super::bodies::{ConversationBody, MemberBody, RoleBody, SettingsBody};
 use crate::app::App;
-use crate::domain::page::Cursor;
+use crate::domain::page::{Cursor, MemberCursor};
 use crate::domain::settings::Filter;
 use crate::listing::Line;
-use crate::requests::{self, PageFields};
+use crate::requests::PageFields;
 use crate::store::conversations::View;
 
 /// What a page is asked for by.
@@ -59,6 +59,18 @@ pub struct ListQuery {
     filter: Option<FilterBody>,
 }
 
+/// Which members are shown.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MembersQuery {
+    /// `next_cursor` of the page before; absent: the first members.
+    cursor: Option<String>,
+    /// How many members: 1 to 100; absent: 50.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
 /// A page of the caller's conversations.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ListBody {
@@ -92,11 +104,17 @@ impl LineBody {
     }
 }
 
-/// A conversation with its members.
+/// A conversation with its members; of a large group a page of them.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ViewBody {
     conversation: ConversationBody,
+    /// The caller's own; in a direct conversation `member`.
+    role: RoleBody,
+    /// In the order in which they joined. How many there are in all is in the group's `member_count`.
     members: Vec<MemberBody>,
+    /// Absent: there are no more members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
     /// The caller's own.
     settings: SettingsBody,
 }
@@ -105,7 +123,9 @@ impl ViewBody {
     pub fn seen_by(viewer: UserId, view: &View) -> Self {
         Self {
             conversation: ConversationBody::seen_by(viewer, &view.conversation),
+            role: view.role.into(),
             members: view.members.iter().map(MemberBody::from).collect(),
+            next_cursor: view.next.map(MemberCursor::encode),
             settings: view.settings.into(),
         }
     }
@@ -144,12 +164,15 @@ pub async fn list(
 }
 
 /// One conversation with its members, for one of them.
+///
+/// At most 100 members come at once: with `next_cursor` as `cursor` comes the next page. Who stays is met exactly
+/// once, however many join and leave meanwhile.
 #[utoipa::path(
     get,
     path = "/api/conversations/{conversation_id}",
     operation_id = "get_conversation",
     tag = "conversations",
-    params(("conversation_id" = String, Path, format = Uuid)),
+    params(("conversation_id" = String, Path, format = Uuid), MembersQuery),
     responses(
         (status = 200, body = ViewBody),
         (status = 400, body = ProblemBody, content_type = "application/problem+json"),
@@ -164,8 +187,13 @@ pub async fn get(
     State(app): State<App>,
     person: Person,
     Path(conversation): Path<String>,
+    Query(query): Query<MembersQuery>,
 ) -> Result<Json<ViewBody>> {
-    let conversation = requests::conversation_id(&conversation)?;
-    let view = app.memberships.view(&person, conversation).await?;
+    let (conversation, after, size) =
+        PAGE.members(&conversation, query.cursor.as_deref(), query.limit)?;
+    let view = app
+        .memberships
+        .view(&person, conversation, after, size)
+        .await?;
     Ok(Json(ViewBody::seen_by(person.user, &view)))
 }

@@ -11,7 +11,7 @@ use serving::{Json, Path, Query};
 use utoipa::{IntoParams, ToSchema};
 
 use super::bodies::OpenedBody;
-use super::conversations::{LineBody, ListBody, PAGE, ViewBody};
+use super::conversations::{LineBody, ListBody, MembersQuery, PAGE, ViewBody};
 use super::groups::{self, CreateGroupBody, FoundGroupBody};
 use super::members::{self, AddMembersBody};
 use crate::app::App;
@@ -232,13 +232,13 @@ pub async fn leave(
     members::leave(State(app), person, conversation).await
 }
 
-/// A group with its members, for one of them.
+/// A group with a page of its members, as `GET /api/conversations/{conversation_id}`.
 #[utoipa::path(
     get,
     path = "/group/{name}/members",
     operation_id = "list_members_short",
     tag = "short",
-    params(("name" = String, Path)),
+    params(("name" = String, Path), MembersQuery),
     responses(
         (status = 200, body = ViewBody),
         (status = 400, body = ProblemBody, content_type = "application/problem+json"),
@@ -252,9 +252,10 @@ pub async fn members(
     State(app): State<App>,
     person: Person,
     Path(name): Path<String>,
+    query: Query<MembersQuery>,
 ) -> Result<Json<ViewBody>> {
     let conversation = id_of(&app, &person, &name).await?;
-    super::conversations::get(State(app), person, conversation).await
+    super::conversations::get(State(app), person, conversation, query).await
 }
 
 /// Puts people into a group, as `POST /api/conversations/{conversation_id}/members`.

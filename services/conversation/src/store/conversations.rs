@@ -15,6 +15,7 @@ use crate::domain::conversation::{Conversation, Pair, Standing, Version, Visibil
 use crate::domain::description::Description;
 use crate::domain::group_name::GroupName;
 use crate::domain::member::{Action, Member, Role};
+use crate::domain::page::{MemberCursor, PageSize};
 use crate::domain::settings::Settings;
 
 #[derive(Clone)]
@@ -38,9 +39,29 @@ pub struct NewGroup {
 pub struct View {
     pub conversation: Conversation,
     pub standing: Standing,
+    /// The viewer's own.
+    pub role: Role,
+    /// A page of them, in the order in which they joined.
     pub members: Vec<Member>,
+    /// Where the next page begins, if there are more.
+    pub next: Option<MemberCursor>,
     /// The viewer's own.
     pub settings: Settings,
+}
+
+#[derive(sqlx::FromRow)]
+struct ViewerRow {
+    role: String,
+    #[sqlx(flatten)]
+    settings: SettingsRow,
+}
+
+#[derive(sqlx::FromRow)]
+struct MemberRow {
+    user_id: Uuid,
+    role: String,
+    joined_at_unix_ms: i64,
+    joined_version: i64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -336,7 +357,7 @@ impl Conversations {
         Ok(row.standing())
     }
 
-    /// A conversation with its members, for one of them; nobody else learns that it exists.
+    /// A conversation with the members after a cursor, for one of them; nobody else learns that it exists.
     ///
     /// # Errors
     /// When Postgres fails.
@@ -344,50 +365,69 @@ impl Conversations {
         &self,
         id: ConversationId,
         viewer: UserId,
+        after: Option<MemberCursor>,
+        size: PageSize,
     ) -> Result<Option<View>, sqlx::Error> {
         // One snapshot: the members belong to the version that is returned with them.
         let mut tx = self
             .pool
             .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ")
             .await?;
-        let settings: Option<SettingsRow> = sqlx::query_as(
-            "SELECT settings_version, muted_until_unix_ms, archived, pin_position FROM members
+        let own: Option<ViewerRow> = sqlx::query_as(
+            "SELECT role, settings_version, muted_until_unix_ms, archived, pin_position FROM members
              WHERE conversation_id = $1 AND user_id = $2 AND left_version IS NULL",
         )
         .bind(id.as_uuid())
         .bind(viewer.as_uuid())
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(settings) = settings else {
+        let Some(own) = own else {
             return Ok(None);
         };
         let row: ConversationRow = sqlx::query_as(select_conversation!("WHERE c.id = $1"))
             .bind(id.as_uuid())
             .fetch_one(&mut *tx)
             .await?;
-        let members: Vec<(Uuid, String, i64)> = sqlx::query_as(
-            "SELECT user_id, role, joined_at_unix_ms FROM members
+        // Versions begin with 1: before everybody.
+        let (version, user) = after.map_or((0, Uuid::nil()), |cursor| {
+            (cursor.joined_version as i64, cursor.user.as_uuid())
+        });
+        let mut members: Vec<MemberRow> = sqlx::query_as(
+            "SELECT user_id, role, joined_at_unix_ms, joined_version FROM members
              WHERE conversation_id = $1 AND left_version IS NULL
-             ORDER BY joined_version, user_id",
+                 AND (joined_version, user_id) > ($2, $3)
+             ORDER BY joined_version, user_id LIMIT $4",
         )
         .bind(id.as_uuid())
+        .bind(version)
+        .bind(user)
+        // One more, to know whether there is another page.
+        .bind(size.get() as i64 + 1)
         .fetch_all(&mut *tx)
         .await?;
         tx.commit().await?;
+        let more = members.len() > size.get();
+        members.truncate(size.get());
+        let next = members.last().filter(|_| more).map(|last| MemberCursor {
+            joined_version: last.joined_version as u64,
+            user: UserId::from_uuid(last.user_id),
+        });
         Ok(Some(View {
             conversation: row.conversation()?,
             standing: row.standing(),
+            role: read_role(&own.role)?,
             members: members
                 .into_iter()
-                .map(|(user, role, joined)| {
+                .map(|row| {
                     Ok(Member {
-                        user: UserId::from_uuid(user),
-                        role: read_role(&role)?,
-                        joined_at_unix_ms: joined as u64,
+                        user: UserId::from_uuid(row.user_id),
+                        role: read_role(&row.role)?,
+                        joined_at_unix_ms: row.joined_at_unix_ms as u64,
                     })
                 })
                 .collect::<Result<_, sqlx::Error>>()?,
-            settings: settings.settings(),
+            next,
+            settings: own.settings.settings(),
         }))
     }
 

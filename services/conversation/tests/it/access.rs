@@ -161,6 +161,7 @@ async fn people_need_a_token_of_their_own_on_every_public_interface() {
     let mut grpc = suite.grpc().await;
     let question = GetConversationRequest {
         conversation_id: id.to_string(),
+        ..GetConversationRequest::default()
     };
     let refused = grpc.get_conversation(question.clone()).await.unwrap_err();
     assert_eq!(

@@ -22,6 +22,8 @@ mod limits;
 #[cfg(test)]
 mod list;
 #[cfg(test)]
+mod members;
+#[cfg(test)]
 mod outbox;
 #[cfg(test)]
 mod peers;

@@ -173,7 +173,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One conversation with its members, for one of them. */
+        /**
+         * One conversation with its members, for one of them.
+         * @description At most 100 members come at once: with `next_cursor` as `cursor` comes the next page. Who stays is met exactly
+         *     once, however many join and leave meanwhile.
+         */
         get: operations["get_conversation"];
         put?: never;
         post?: never;
@@ -441,7 +445,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A group with its members, for one of them. */
+        /** A group with a page of its members, as `GET /api/conversations/{conversation_id}`. */
         get: operations["list_members_short"];
         put?: never;
         /** Puts people into a group, as `POST /api/conversations/{conversation_id}/members`. */
@@ -1005,10 +1009,15 @@ export interface components {
             /** Format: date */
             to: string;
         };
-        /** @description A conversation with its members. */
+        /** @description A conversation with its members; of a large group a page of them. */
         ViewBody: {
             conversation: components["schemas"]["Conversation"];
+            /** @description In the order in which they joined. How many there are in all is in the group's `member_count`. */
             members: components["schemas"]["Member"][];
+            /** @description Absent: there are no more members. */
+            next_cursor?: string | null;
+            /** @description The caller's own; in a direct conversation `member`. */
+            role: components["schemas"]["MemberRole"];
             /** @description The caller's own. */
             settings: components["schemas"]["Settings"];
         };
@@ -1611,7 +1620,12 @@ export interface operations {
     };
     get_conversation: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next_cursor` of the page before; absent: the first members. */
+                cursor?: string;
+                /** @description How many members: 1 to 100; absent: 50. */
+                limit?: number;
+            };
             header?: never;
             path: {
                 conversation_id: string;
@@ -2908,7 +2922,12 @@ export interface operations {
     };
     list_members_short: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next_cursor` of the page before; absent: the first members. */
+                cursor?: string;
+                /** @description How many members: 1 to 100; absent: 50. */
+                limit?: number;
+            };
             header?: never;
             path: {
                 name: string;
