@@ -160,7 +160,7 @@ impl Plan<'_> {
                     format!("http://localhost:{}", self.addresses.origin),
                 );
                 settings.set("mail__smtp_url", self.mail.smtp_url());
-                // The reverse proxy.
+                // The origin.
                 settings.set("accounts__trusted_proxies", "[\"127.0.0.1\"]");
             }
             "message" => {

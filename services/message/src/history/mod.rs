@@ -3,7 +3,11 @@
 //! **Invariants.** Authorization is here, by the rows of membership that the log left: never by what a
 //! caller says. Reads stop at a head that was read first.
 
+mod entries;
+mod together;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use ids::{ConversationId, UserId};
@@ -18,6 +22,9 @@ use crate::domain::readers::{HiddenRow, MAX_HIDDEN, Marks};
 use crate::sequencer::routes::Routes;
 use crate::store::{BUCKET_SIZE, EntryRange, Reads, Store, StoreError};
 
+use entries::Entries;
+use together::Together;
+
 /// Entries of a page.
 pub const DEFAULT_LIMIT: u32 = 50;
 pub const MAX_LIMIT: u32 = 100;
@@ -29,6 +36,10 @@ const MAX_COUNTED: u64 = 10 * BUCKET_SIZE;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Conversations read side by side for one call.
 const CONCURRENCY: usize = 8;
+/// Up to so many unread messages are counted by reading them: who has that many fetches them next.
+const COUNTED_BY_READING: u64 = DEFAULT_LIMIT as u64;
+/// Conversations whose head can be read by many at once.
+const SHARED_HEADS: u64 = 10_000;
 
 /// Where a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +82,8 @@ pub struct Counted {
 pub struct History<R = Store> {
     store: R,
     routes: Routes,
+    heads: Arc<Together<ConversationId, Option<Head>>>,
+    entries: Arc<Entries>,
 }
 
 /// A conversation through the eyes of one person.
@@ -101,8 +114,27 @@ impl View {
 
 impl<R: Reads> History<R> {
     #[must_use]
-    pub const fn new(store: R, routes: Routes) -> Self {
-        Self { store, routes }
+    pub fn new(store: R, routes: Routes) -> Self {
+        Self {
+            store,
+            routes,
+            heads: Arc::new(Together::new(SHARED_HEADS)),
+            entries: Arc::new(Entries::new()),
+        }
+    }
+
+    async fn head(&self, conversation: ConversationId) -> Result<Option<Head>, StoreError> {
+        let read = self.store.head(conversation);
+        self.heads.read(conversation, read).await
+    }
+
+    /// Entries below a head that was read before.
+    async fn entries(
+        &self,
+        conversation: ConversationId,
+        numbers: &[u64],
+    ) -> Result<Vec<Arc<StoredEntry>>, StoreError> {
+        self.entries.get(&self.store, conversation, numbers).await
     }
 
     /// A page of what the person may see.
@@ -137,7 +169,7 @@ impl<R: Reads> History<R> {
             Place::Newest => (view.visibility.before(last + 1, last, limit), (1, last)),
         };
         let full = numbers.len() == limit;
-        let entries = self.store.entries(conversation, &numbers).await?;
+        let entries = self.entries(conversation, &numbers).await?;
         let (covered_from, covered_to) = match (place, numbers.first(), numbers.last()) {
             // A full page covers up to its own end; a shorter one all that there is.
             (Place::After(_), _, Some(end)) if full => (complete.0, *end),
@@ -159,11 +191,11 @@ impl<R: Reads> History<R> {
         &self,
         conversation: ConversationId,
         view: &View,
-        stored: Vec<StoredEntry>,
+        stored: Vec<Arc<StoredEntry>>,
     ) -> Result<Vec<Entry>, StoreError> {
         let mut entries: Vec<Entry> = stored
             .into_iter()
-            .map(|stored| stored.entry)
+            .map(|stored| stored.entry.clone())
             .filter(|entry| {
                 // Only messages can be hidden: without a change of one, devices would differ.
                 !view.hidden.contains(&entry.number)
@@ -216,7 +248,6 @@ impl<R: Reads> History<R> {
         after: u64,
     ) -> Result<Counted, Problem> {
         let head = self
-            .store
             .head(conversation)
             .await?
             .ok_or_else(conversation_unknown)?;
@@ -303,7 +334,7 @@ impl<R: Reads> History<R> {
         // Some more, where the last one may be hidden.
         let candidates = if view.marks.hidden_count > 0 { 20 } else { 1 };
         let newest = view.visibility.before(last + 1, last, candidates);
-        let entries = self.store.entries(conversation, &newest).await?;
+        let entries = self.entries(conversation, &newest).await?;
         let entries = self.as_it_is_now(conversation, &view, entries).await?;
         let last_entry = entries.into_iter().rev().find(|entry| {
             let change = entry.change.as_ref();
@@ -346,7 +377,6 @@ impl<R: Reads> History<R> {
     /// `unavailable`.
     pub async fn membership_version(&self, conversation: ConversationId) -> Result<u64, Problem> {
         Ok(self
-            .store
             .head(conversation)
             .await?
             .map_or(0, |head| head.membership_version))
@@ -429,7 +459,7 @@ impl<R: Reads> History<R> {
         user: UserId,
         conversation: ConversationId,
         number: u64,
-    ) -> Result<(View, StoredEntry, Message), Problem> {
+    ) -> Result<(View, Arc<StoredEntry>, Message), Problem> {
         let view = self
             .view(user, conversation)
             .await?
@@ -437,7 +467,7 @@ impl<R: Reads> History<R> {
         if !view.has(number) {
             return Err(entry_unknown());
         }
-        let stored = self.store.entries(conversation, &[number]).await?.pop();
+        let stored = self.entries(conversation, &[number]).await?.pop();
         match stored {
             Some(stored) => match stored.entry.change.clone() {
                 Some(entry::Change::Message(message)) => Ok((view, stored, message)),
@@ -520,13 +550,14 @@ impl<R: Reads> History<R> {
         } else {
             None
         };
+        let (written, applied) = (stored.position, view.head.position);
         let reads: Vec<_> = recipients
             .into_iter()
             .map(|member| {
-                let (store, applied) = (&self.store, view.head.position);
+                let store = &self.store;
                 async move {
                     let reached = store
-                        .reached_at(conversation, member, number, stored.position, applied)
+                        .reached_at(conversation, member, number, written, applied)
                         .await?;
                     Ok::<_, StoreError>(MessageReceipt {
                         user_id: member.to_string(),
@@ -621,20 +652,18 @@ impl<R: Reads> History<R> {
         user: UserId,
         conversation: ConversationId,
     ) -> Result<Option<View>, StoreError> {
-        let Some(head) = self.store.head(conversation).await? else {
+        let Some(head) = self.head(conversation).await? else {
             return Ok(None);
         };
-        let rows = self.store.member_rows(conversation, user).await?;
+        let (rows, reader) = futures_util::try_join!(
+            self.store.member_rows(conversation, user),
+            self.store.reader(conversation, user, head.position),
+        )?;
         let visibility = Visibility::of(rows, head.position);
         if !visibility.is_any() {
             return Ok(None);
         }
-        let marks = self
-            .store
-            .reader(conversation, user, head.position)
-            .await?
-            .map(|row| row.marks)
-            .unwrap_or_default();
+        let marks = reader.map(|row| row.marks).unwrap_or_default();
         let hidden = if marks.hidden_count == 0 {
             BTreeSet::new()
         } else {
@@ -650,6 +679,29 @@ impl<R: Reads> History<R> {
             marks,
             hidden,
         }))
+    }
+
+    /// How many countable messages of others a range has, without those in `skipped`.
+    async fn count_by_others(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+        range: EntryRange,
+        skipped: &BTreeSet<u64>,
+    ) -> Result<u64, StoreError> {
+        if range.to.saturating_sub(range.from) >= COUNTED_BY_READING {
+            let store = &self.store;
+            return store
+                .count_by_others(conversation, user, range, skipped)
+                .await;
+        }
+        let numbers: Vec<u64> = (range.from..=range.to).collect();
+        let entries = self.entries(conversation, &numbers).await?;
+        let counted = entries.iter().filter(|stored| {
+            stored.countable_sender.is_some_and(|sender| sender != user)
+                && !skipped.contains(&stored.entry.number)
+        });
+        Ok(counted.count() as u64)
     }
 
     async fn hidden_rows(
@@ -686,8 +738,7 @@ impl<R: Reads> History<R> {
                     rows.retain(|row| row.position <= view.head.position);
                     skipped.extend(rows.into_iter().map(|row| row.target));
                 }
-                self.store
-                    .count_by_others(conversation, user, range, &skipped)
+                self.count_by_others(conversation, user, range, &skipped)
                     .await?
             }
             None => 0,
@@ -696,8 +747,7 @@ impl<R: Reads> History<R> {
             view.head.countable_total
         } else {
             // Nothing of what was written after they left, not even how much.
-            self.store
-                .entries(conversation, &[last])
+            self.entries(conversation, &[last])
                 .await?
                 .first()
                 .map_or(0, |stored| stored.entry.countable_total)
