@@ -158,7 +158,7 @@ impl Plan<'_> {
                 settings.set("accounts__secure_cookies", false);
                 settings.set("accounts__public_url", self.addresses.public_url());
                 settings.set("mail__smtp_url", self.mail.smtp_url());
-                // The reverse proxy.
+                // The origin.
                 settings.set("accounts__trusted_proxies", "[\"127.0.0.1\"]");
                 if let Some(provider) = self.openid_provider {
                     let mut set = |key: &str, value: &str| {
