@@ -364,10 +364,10 @@ impl Suite {
         Ok(suite)
     }
 
-    /// `http://localhost:port`, where people go: browsers give that name the rights of a secure origin.
+    /// `http://localhost:port`, where people go.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("http://localhost:{}", self.origin)
+        origin_url(self.origin)
     }
 
     /// `ws://localhost:port/socket`, a gateway by turns.
@@ -507,10 +507,14 @@ impl Addresses {
         })
     }
 
-    /// Where people go.
     fn public_url(&self) -> String {
-        format!("http://localhost:{}", self.origin)
+        origin_url(self.origin)
     }
+}
+
+/// Browsers give this name the rights of a secure origin.
+fn origin_url(port: u16) -> String {
+    format!("http://localhost:{port}")
 }
 
 /// Runs `<service> migrate` to its end.
