@@ -21,8 +21,8 @@ use crate::install;
 use crate::ports;
 use crate::process::{Process, Spec};
 use crate::servers::{
-    Durability, Kafka, LocalAws, Mail, Postgres, Redis, RunsFor, Server, ServerPorts, Servers,
-    probe, ready_timed,
+    Durability, Kafka, LocalAws, Mail, OpenIdProvider, Postgres, Redis, RunsFor, Server,
+    ServerPorts, Servers, probe, ready_timed,
 };
 use crate::throttle::Throttle;
 use data::DataFolder;
@@ -68,6 +68,7 @@ pub struct Options {
     /// How services reach their servers and each other.
     pub links: Links,
     pub dynamodb: DynamoDb,
+    pub social_login: SocialLogin,
     /// More environment for every service, such as `RUST_BACKTRACE`, or for one of them, by the
     /// prefix of its settings.
     pub environment: Vec<(String, String)>,
@@ -89,6 +90,7 @@ impl Options {
             build: true,
             links: Links::Direct,
             dynamodb: DynamoDb::Emulator,
+            social_login: SocialLogin::Off,
             // All people of a test come from one address.
             environment: [
                 "ACCOUNT__LIMITS__TRIES_PER_ADDRESS",
@@ -107,6 +109,14 @@ pub enum DynamoDb {
     Emulator,
     /// Through [`Suite::throttle`].
     Throttled,
+}
+
+/// Whether people may sign in by another provider, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocialLogin {
+    Off,
+    /// By [`Suite::openid_provider`].
+    LocalProvider,
 }
 
 /// Where to listen.
@@ -193,6 +203,8 @@ pub struct Suite {
     pub postgres: Postgres,
     pub local_aws: LocalAws,
     pub mail: Mail,
+    /// With [`SocialLogin::LocalProvider`].
+    pub openid_provider: Option<OpenIdProvider>,
     /// With [`Links::Relayed`]: what lies between a service and what it calls.
     pub links: Vec<Link>,
     /// With [`DynamoDb::Throttled`]: what refuses requests.
@@ -254,6 +266,13 @@ impl Suite {
             postgres.create_database(database).await?;
         }
 
+        let openid_provider = match options.social_login {
+            SocialLogin::Off => None,
+            SocialLogin::LocalProvider => {
+                let (port, public_url) = (addresses.openid_provider, addresses.public_url());
+                Some(OpenIdProvider::start(data.path(), port, &public_url).await?)
+            }
+        };
         let throttle = match options.dynamodb {
             DynamoDb::Emulator => None,
             DynamoDb::Throttled => Some(Throttle::start(local_aws.dynamodb_url()).await?),
@@ -274,6 +293,7 @@ impl Suite {
             postgres: &postgres,
             local_aws: &local_aws,
             mail: &mail,
+            openid_provider: openid_provider.as_ref(),
             addresses: &addresses,
             identities: &data.identities(&environment::SERVICES)?,
             more: &options.environment,
@@ -326,6 +346,7 @@ impl Suite {
             postgres,
             local_aws,
             mail,
+            openid_provider,
             links,
             throttle,
             origin: addresses.origin,
@@ -370,14 +391,15 @@ impl Suite {
         services.chain([&self.web]).chain(self.servers()).collect()
     }
 
-    fn servers(&self) -> [&Process; 5] {
-        [
+    fn servers(&self) -> impl Iterator<Item = &Process> {
+        let always: [&Process; 5] = [
             &self.kafka,
             &self.redis,
             &self.postgres,
             &self.local_aws,
             &self.mail,
-        ]
+        ];
+        always.into_iter().chain(self.openid_provider.as_deref())
     }
 
     /// Resolves when any process ends by itself; the text says which and how.
@@ -423,6 +445,7 @@ pub(crate) struct Addresses {
     pub file_upload: ServicePorts,
     pub messages: Vec<ServicePorts>,
     pub gateways: Vec<ServicePorts>,
+    pub openid_provider: u16,
     pub origin: u16,
 }
 
@@ -473,11 +496,20 @@ impl Addresses {
                 .chain(several(7340, 10, options.message_pods.saturating_sub(2))?)
                 .collect(),
             gateways,
+            openid_provider: match options.ports {
+                Ports::Free => ports::free()?,
+                Ports::Documented { .. } => 7188,
+            },
             origin: match options.ports {
                 Ports::Free => ports::free()?,
                 Ports::Documented { origin } => origin,
             },
         })
+    }
+
+    /// Where people go.
+    fn public_url(&self) -> String {
+        format!("http://localhost:{}", self.origin)
     }
 }
 
