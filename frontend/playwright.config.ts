@@ -1,6 +1,9 @@
 import { defineConfig } from '@playwright/test';
 
-/** The suite to test is started by `cargo xtask test`, which hands its address over. */
+/**
+ * The suite to test is started by `cargo xtask test`, which hands its address over; by default it is that of
+ * `cargo xtask up --oidc`.
+ */
 const origin = process.env.PARLANCE_ORIGIN ?? 'http://localhost:8080';
 
 export default defineConfig({

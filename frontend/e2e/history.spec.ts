@@ -29,9 +29,8 @@ test('a long history loads as one scrolls, and what one reads stays in place', a
   await ada.signUp(adasAccount, `/chat/user?handle=${bensAccount.handle}`);
   const texts = Array.from({ length: 100 }, (_, index) => `message ${index + 1}`);
   await ada.write(...texts);
-  // They go one by one.
   const waiting = ada.page.locator('article[data-state="waiting"]');
-  await expect(waiting).toHaveCount(0, { timeout: 150_000 });
+  await expect(waiting).toHaveCount(0);
   await expect(ben.page.getByRole('link', { name: /Ada/ })).toContainText('100 unread');
 
   const { page } = await Device.open(browser, 1).then(async (fresh) => {
@@ -59,6 +58,33 @@ test('a long history loads as one scrolls, and what one reads stays in place', a
   await expect(page.getByRole('link', { name: /Ada/ })).not.toContainText('unread');
 });
 
+/**
+ * Smooth is what the page's own work allows: its main thread is busy for less than a frame at 60 a second, on
+ * average. That is counted in CPU time, because how long a frame took also tells what else the machine did.
+ */
+async function isSmooth<T extends { frames: number[] }>(
+  page: Page,
+  what: string,
+  scroll: () => Promise<T>,
+): Promise<T> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const busyMs = async () => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return 1_000 * (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN);
+  };
+  const before = await busyMs();
+  const scrolled = await scroll();
+  const busy = ((await busyMs()) - before) / scrolled.frames.length;
+  const sorted = scrolled.frames.toSorted((a, b) => a - b);
+  const at = (part: number) => sorted[Math.floor(sorted.length * part)] ?? 0;
+  const figures = `${what}: ${sorted.length} frames, median ${at(0.5)} ms, 95 % ${at(0.95)} ms, longest ${at(0.999)} ms; main thread ${busy.toFixed(1)} ms a frame`;
+  test.info().annotations.push({ type: 'frames', description: figures });
+  console.info(figures);
+  expect(busy).toBeLessThan(1_000 / 60);
+  return scrolled;
+}
+
 const MANY = 100_000;
 
 test('a hundred thousand messages stay smooth, and what is loaded above moves nothing', async ({
@@ -79,15 +105,7 @@ test('a hundred thousand messages stay smooth, and what is loaded above moves no
   await page.getByRole('link', { name: /Ben/ }).click();
   await expect(page.getByText(`line ${MANY}`, { exact: false }).first()).toBeVisible();
 
-  const { frames, jumps } = await page.evaluate(measureFrames, 5_000);
-  const sorted = frames.toSorted((a, b) => a - b);
-  const at = (part: number) => sorted[Math.floor(sorted.length * part)] ?? 0;
-  const figures = `${frames.length} frames, median ${at(0.5)} ms, 95 % ${at(0.95)} ms, longest ${at(0.999)} ms`;
-  test.info().annotations.push({ type: 'frames', description: figures });
-  console.info(figures);
-  // Half of all at 30 a second and more, whatever else the machine does.
-  expect(at(0.5)).toBeLessThan(34);
-  expect(at(0.95)).toBeLessThan(150);
+  const { jumps } = await isSmooth(page, 'messages', () => page.evaluate(measureFrames, 200));
   expect(jumps).toEqual([]);
   const reached = Number((await page.getByTestId('text').first().textContent())?.match(/\d+/)?.[0]);
   expect(reached).toBeLessThan(MANY - 350);
@@ -143,12 +161,11 @@ async function fillStore(many: number): Promise<void> {
 }
 
 /** Runs in the page: scrolls up and tells how long each frame took, and each time that a message moved back. */
-function measureFrames(forMs: number): Promise<{ frames: number[]; jumps: number[] }> {
+function measureFrames(many: number): Promise<{ frames: number[]; jumps: number[] }> {
   return new Promise((resolve) => {
     const frames: number[] = [];
     const jumps: number[] = [];
-    const begun = performance.now();
-    let last = begun;
+    let last = performance.now();
     let watched: Element | undefined;
     let lastY = 0;
     const painted = new MessageChannel();
@@ -168,7 +185,7 @@ function measureFrames(forMs: number): Promise<{ frames: number[]; jumps: number
       document.querySelector('[data-testid="timeline"]')?.scrollBy(0, -200);
       // What a person sees stands only after sizes were measured and the frame was painted.
       painted.port2.postMessage(undefined);
-      if (now - begun < forMs) requestAnimationFrame(frame);
+      if (frames.length < many) requestAnimationFrame(frame);
       else resolve({ frames: frames.slice(1), jumps });
     };
     requestAnimationFrame(frame);
@@ -191,14 +208,9 @@ test('a list of a thousand conversations stays smooth, and is walked through by 
   await expect(lines.first()).toContainText('group 999');
   await expect(lines.first()).toHaveAttribute('aria-setsize', '1000');
 
-  const frames = await page.evaluate(measureList, 4_000);
-  const sorted = frames.toSorted((a, b) => a - b);
-  const at = (part: number) => sorted[Math.floor(sorted.length * part)] ?? 0;
-  const figures = `1000 conversations: ${frames.length} frames, median ${at(0.5)} ms, 95 % ${at(0.95)} ms, longest ${at(0.999)} ms`;
-  test.info().annotations.push({ type: 'frames', description: figures });
-  console.info(figures);
-  expect(at(0.5)).toBeLessThan(34);
-  expect(at(0.95)).toBeLessThan(150);
+  await isSmooth(page, 'conversations', () =>
+    page.evaluate(measureList, 160).then((all) => ({ frames: all })),
+  );
   expect(await lines.count()).toBeLessThan(60);
 
   await page.keyboard.press('Control+k');
@@ -253,17 +265,16 @@ async function fillList(many: number): Promise<void> {
 }
 
 /** Runs in the page: scrolls the list down and up, and tells how long each frame took. */
-function measureList(forMs: number): Promise<number[]> {
+function measureList(many: number): Promise<number[]> {
   return new Promise((resolve) => {
     const frames: number[] = [];
     const list = document.querySelector('nav:has([data-conversation])');
-    const begun = performance.now();
-    let last = begun;
+    let last = performance.now();
     const frame = (now: number) => {
       frames.push(Math.round(now - last));
       last = now;
-      list?.scrollBy(0, now - begun < forMs / 2 ? 300 : -300);
-      if (now - begun < forMs) requestAnimationFrame(frame);
+      list?.scrollBy(0, frames.length < many / 2 ? 300 : -300);
+      if (frames.length < many) requestAnimationFrame(frame);
       else resolve(frames.slice(1));
     };
     requestAnimationFrame(frame);

@@ -39,6 +39,7 @@ async function violations(page: Page, choose: (axe: AxeBuilder) => AxeBuilder): 
   // There are no frames, so nothing needs a page of its own to be put together.
   const found = await choose(new AxeBuilder({ page }).setLegacyMode()).analyze();
   return found.violations.map(
-    ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`,
+    ({ id, nodes }) =>
+      `${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(' ')}`,
   );
 }

@@ -99,6 +99,7 @@ pub async fn run(args: Args) -> Result<()> {
     if args.workloads.len() > 1 && args.workloads.contains(&Workload::Storm) {
         bail!("a storm is measured by itself: --workload storm");
     }
+    machine::allow_open_files();
     let stack = Box::pin(Stack::start(&args)).await?;
     let mut report = Report::new(&args, &stack);
     let all = [

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -55,6 +56,19 @@ impl Machine {
                 .unwrap_or_default()
                 .to_owned(),
         }
+    }
+}
+
+/// Allows this process, and those that it starts, as many open files as it may have: thousands of sockets
+/// need more than the usual limit.
+pub fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        tracing::warn!(%error, "no more open files than before");
     }
 }
 

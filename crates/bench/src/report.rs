@@ -23,6 +23,8 @@ const SERVICES: [&str; 5] = [
 ];
 /// What stands for a managed service of AWS, and so is no part of a sum.
 const EMULATOR: &str = "local-aws";
+/// What stands for the ingress.
+const ORIGIN: &str = "web";
 
 /// All results of a run.
 #[derive(Debug, Serialize)]
@@ -230,8 +232,9 @@ impl fmt::Display for Report {
             )?;
             writeln!(
                 f,
-                "| CPU-seconds of the five services; of the generator and the way in | {:.1}; {:.1} |",
+                "| CPU-seconds of the five services; of the origin; of the generator | {:.1}; {:.1}; {:.1} |",
                 services(&storm.cpu_seconds),
+                of(&storm.cpu_seconds, ORIGIN),
                 storm.generator_cpu_seconds
             )?;
             writeln!(

@@ -13,7 +13,7 @@ pub struct Stack {
     suite: Option<Suite>,
     pub api: Api,
     pub socket_urls: Vec<String>,
-    /// All that serve; not the load generator, in which the suite's proxy runs.
+    /// All that serve, without the load generator.
     pub processes: Vec<Named>,
 }
 
@@ -77,7 +77,7 @@ impl Stack {
             .collect();
         Ok(Self {
             api: Api::new(&suite.origin())?,
-            // Straight to the gateways: the proxy is a stand-in for the ingress, and runs in this process.
+            // Straight to the gateways: the origin is a stand-in for the ingress.
             socket_urls: suite
                 .gateways
                 .iter()

@@ -3,6 +3,7 @@
 mod data;
 mod environment;
 mod links;
+mod origin;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,22 +16,22 @@ use futures_util::future::{join_all, select_all, try_join_all};
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use web::{Origin, Upstreams};
 
 use crate::install;
 use crate::ports;
 use crate::process::{Process, Spec};
-use crate::proxy::Proxy;
 use crate::servers::{
-    Durability, Kafka, LocalAws, Mail, Postgres, Redis, RunsFor, Server, ServerPorts, Servers,
-    probe, ready_timed,
+    Durability, Kafka, LocalAws, Mail, OpenIdProvider, Postgres, Redis, RunsFor, Server,
+    ServerPorts, Servers, probe, ready_timed,
 };
 use crate::throttle::Throttle;
 use data::DataFolder;
+use links::KafkaWays;
 pub use links::{Link, Links};
+use origin::OriginSpec;
 
 /// The programs of the suite that are built here.
-pub const PROGRAMS: [&str; 7] = [
+pub const PROGRAMS: [&str; 8] = [
     "local-aws",
     "mail-catcher",
     "account",
@@ -38,6 +39,7 @@ pub const PROGRAMS: [&str; 7] = [
     "message",
     "chat-gateway",
     "file-upload",
+    "web",
 ];
 
 /// Services with a database of their own, and its name.
@@ -66,6 +68,7 @@ pub struct Options {
     /// How services reach their servers and each other.
     pub links: Links,
     pub dynamodb: DynamoDb,
+    pub social_login: SocialLogin,
     /// More environment for every service, such as `RUST_BACKTRACE`, or for one of them, by the
     /// prefix of its settings.
     pub environment: Vec<(String, String)>,
@@ -87,6 +90,7 @@ impl Options {
             build: true,
             links: Links::Direct,
             dynamodb: DynamoDb::Emulator,
+            social_login: SocialLogin::Off,
             // All people of a test come from one address.
             environment: [
                 "ACCOUNT__LIMITS__TRIES_PER_ADDRESS",
@@ -105,6 +109,14 @@ pub enum DynamoDb {
     Emulator,
     /// Through [`Suite::throttle`].
     Throttled,
+}
+
+/// Whether people may sign in by another provider, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocialLogin {
+    Off,
+    /// By [`Suite::openid_provider`].
+    LocalProvider,
 }
 
 /// Where to listen.
@@ -161,7 +173,7 @@ impl Service {
         format!("http://{}", self.ops)
     }
 
-    /// The WebSocket of a gateway, without the proxy in between.
+    /// The WebSocket of a gateway, without the origin in between.
     #[must_use]
     pub fn socket_url(&self) -> String {
         format!("ws://{}/socket", self.http)
@@ -179,7 +191,8 @@ impl Deref for Service {
 #[derive(Debug)]
 pub struct Suite {
     // Fields are dropped in this order: what needs something goes before it.
-    proxy: Proxy,
+    /// What people reach everything by, in the place of an ingress.
+    pub web: Process,
     pub gateways: Vec<Service>,
     pub messages: Vec<Service>,
     pub conversation: Service,
@@ -190,10 +203,13 @@ pub struct Suite {
     pub postgres: Postgres,
     pub local_aws: LocalAws,
     pub mail: Mail,
+    /// With [`SocialLogin::LocalProvider`].
+    pub openid_provider: Option<OpenIdProvider>,
     /// With [`Links::Relayed`]: what lies between a service and what it calls.
     pub links: Vec<Link>,
     /// With [`DynamoDb::Throttled`]: what refuses requests.
     pub throttle: Option<Throttle>,
+    origin: u16,
     _data: DataFolder,
 }
 
@@ -223,15 +239,16 @@ impl Suite {
         let data = DataFolder::open(&options.data, options.fresh)?;
         let addresses = Addresses::choose(&options)?;
 
-        let kafka_listeners = match options.links {
-            Links::Direct => Vec::new(),
-            Links::Relayed => links::kafka_listeners(&addresses)?,
+        let kafka_ways = match options.links {
+            Links::Direct => None,
+            Links::Relayed => Some(KafkaWays::choose(&addresses)?),
         };
+        let kafka_listeners = kafka_ways.as_ref().map(KafkaWays::listeners);
         let servers = Servers::start(
             &Server::ALL,
             data.path(),
             addresses.servers,
-            &kafka_listeners,
+            &kafka_listeners.unwrap_or_default(),
             options.durability,
             options.runs_for,
         )
@@ -249,15 +266,22 @@ impl Suite {
             postgres.create_database(database).await?;
         }
 
+        let openid_provider = match options.social_login {
+            SocialLogin::Off => None,
+            SocialLogin::LocalProvider => {
+                let (port, public_url) = (addresses.openid_provider, addresses.public_url());
+                Some(OpenIdProvider::start(data.path(), port, &public_url).await?)
+            }
+        };
         let throttle = match options.dynamodb {
             DynamoDb::Emulator => None,
             DynamoDb::Throttled => Some(Throttle::start(local_aws.dynamodb_url()).await?),
         };
-        let links = match options.links {
-            Links::Direct => Vec::new(),
-            Links::Relayed => {
+        let links = match &kafka_ways {
+            None => Vec::new(),
+            Some(kafka) => {
                 let dynamodb = throttle.as_ref().map(Throttle::port);
-                links::relays(&addresses, &kafka_listeners, dynamodb).await?
+                links::relays(&addresses, kafka, dynamodb).await?
             }
         };
         let plan = environment::Plan {
@@ -269,6 +293,7 @@ impl Suite {
             postgres: &postgres,
             local_aws: &local_aws,
             mail: &mail,
+            openid_provider: openid_provider.as_ref(),
             addresses: &addresses,
             identities: &data.identities(&environment::SERVICES)?,
             more: &options.environment,
@@ -298,23 +323,19 @@ impl Suite {
             begun.elapsed().as_secs_f64()
         );
 
-        let at = |address: SocketAddr| address.to_string();
-        let proxy = Proxy::start(
-            addresses.origin,
-            Origin {
-                upstreams: Upstreams {
-                    account: vec![at(account.http)],
-                    conversation: vec![at(conversation.http)],
-                    message: messages.iter().map(|pod| at(pod.http)).collect(),
-                    file_upload: vec![at(file_upload.http)],
-                    chat_gateway: gateways.iter().map(|gateway| at(gateway.http)).collect(),
-                },
-                client: options.client,
-                s3_origin: local_aws.s3_url(),
-            },
-        )?;
+        let web = OriginSpec {
+            port: addresses.origin,
+            client: &options.client,
+            s3_origin: local_aws.s3_url(),
+            account: &account,
+            conversation: &conversation,
+            file_upload: &file_upload,
+            messages: &messages,
+            gateways: &gateways,
+            log: &data.path().join("logs"),
+        };
         let suite = Self {
-            proxy,
+            web: web.process()?,
             gateways,
             messages,
             conversation,
@@ -325,8 +346,10 @@ impl Suite {
             postgres,
             local_aws,
             mail,
+            openid_provider,
             links,
             throttle,
+            origin: addresses.origin,
             _data: data,
         };
         // At once: each waits by itself for those that it needs.
@@ -334,14 +357,17 @@ impl Suite {
         for service in suite.services() {
             service.spawn()?;
         }
-        try_join_all(suite.services().map(|service| ready_timed(service, begun))).await?;
+        suite.web.spawn()?;
+        let services = suite.services().map(|service| &service.process);
+        let all = services.chain([&suite.web]);
+        try_join_all(all.map(|process| ready_timed(process, begun))).await?;
         Ok(suite)
     }
 
     /// `http://localhost:port`, where people go.
     #[must_use]
     pub fn origin(&self) -> String {
-        self.proxy.origin()
+        origin_url(self.origin)
     }
 
     /// `ws://localhost:port/socket`, a gateway by turns.
@@ -362,17 +388,18 @@ impl Suite {
     #[must_use]
     pub fn processes(&self) -> Vec<&Process> {
         let services = self.services().map(|service| &service.process);
-        services.chain(self.servers()).collect()
+        services.chain([&self.web]).chain(self.servers()).collect()
     }
 
-    fn servers(&self) -> [&Process; 5] {
-        [
+    fn servers(&self) -> impl Iterator<Item = &Process> {
+        let always: [&Process; 5] = [
             &self.kafka,
             &self.redis,
             &self.postgres,
             &self.local_aws,
             &self.mail,
-        ]
+        ];
+        always.into_iter().chain(self.openid_provider.as_deref())
     }
 
     /// Resolves when any process ends by itself; the text says which and how.
@@ -400,9 +427,10 @@ impl Suite {
             .collect()
     }
 
-    /// Stops everything cleanly: gateways first, then what they need.
+    /// Stops everything cleanly: gateways first, then the way to them, then what they need.
     pub async fn stop(&self) {
         join_all(self.gateways.iter().map(|gateway| gateway.stop())).await;
+        self.web.stop().await;
         join_all(self.services().map(|service| service.stop())).await;
         join_all(self.servers().map(Process::stop)).await;
     }
@@ -417,6 +445,7 @@ pub(crate) struct Addresses {
     pub file_upload: ServicePorts,
     pub messages: Vec<ServicePorts>,
     pub gateways: Vec<ServicePorts>,
+    pub openid_provider: u16,
     pub origin: u16,
 }
 
@@ -467,12 +496,25 @@ impl Addresses {
                 .chain(several(7340, 10, options.message_pods.saturating_sub(2))?)
                 .collect(),
             gateways,
+            openid_provider: match options.ports {
+                Ports::Free => ports::free()?,
+                Ports::Documented { .. } => 7188,
+            },
             origin: match options.ports {
                 Ports::Free => ports::free()?,
                 Ports::Documented { origin } => origin,
             },
         })
     }
+
+    fn public_url(&self) -> String {
+        origin_url(self.origin)
+    }
+}
+
+/// Browsers give this name the rights of a secure origin.
+fn origin_url(port: u16) -> String {
+    format!("http://localhost:{port}")
 }
 
 /// Runs `<service> migrate` to its end.

@@ -23,13 +23,15 @@ pub enum Target {
     Conversation,
     Account,
     FileUpload,
+    /// What people reach the suite by.
+    Web,
     Kafka,
     Redis,
     Postgres,
     Dynamodb,
 }
 
-const SERVICES: [Target; 7] = [
+const SERVICES: [Target; 8] = [
     Target::Gateway(0),
     Target::Gateway(1),
     Target::Message(0),
@@ -37,6 +39,7 @@ const SERVICES: [Target; 7] = [
     Target::Conversation,
     Target::Account,
     Target::FileUpload,
+    Target::Web,
 ];
 const SERVERS: [Target; 4] = [
     Target::Kafka,
@@ -46,16 +49,19 @@ const SERVERS: [Target; 4] = [
 ];
 
 /// Ways on which something always passes, so that a fault of them has an effect.
-const BUSY_LINKS: [(&str, &str); 6] = [
+const BUSY_LINKS: [(&str, &str); 8] = [
     ("chat-gateway", "redis"),
     ("chat-gateway-1", "redis"),
     ("message", "redis"),
     ("message-1", "redis"),
     ("message", "dynamodb"),
     ("message-1", "dynamodb"),
+    ("message", "kafka"),
+    ("message-1", "kafka"),
 ];
 /// Those of a gateway, cut off from Kafka alone.
-const KAFKA_LINKS: [(&str, &str); 2] = [("chat-gateway", "kafka"), ("chat-gateway-1", "kafka")];
+const GATEWAY_KAFKA_LINKS: [(&str, &str); 2] =
+    [("chat-gateway", "kafka"), ("chat-gateway-1", "kafka")];
 /// Ways on which a connection is kept, whether something passes or not.
 const KEPT_LINKS: [(&str, &str); 3] = [
     ("conversation", "postgres"),
@@ -94,6 +100,7 @@ impl Target {
             Self::Conversation => &suite.conversation,
             Self::Account => &suite.account,
             Self::FileUpload => &suite.file_upload,
+            Self::Web => &suite.web,
             Self::Kafka => &suite.kafka,
             Self::Redis => &suite.redis,
             Self::Postgres => &suite.postgres,
@@ -110,6 +117,7 @@ impl fmt::Display for Target {
             Self::Conversation => "conversation",
             Self::Account => "account",
             Self::FileUpload => "file-upload",
+            Self::Web => "web",
             Self::Kafka => "kafka",
             Self::Redis => "redis",
             Self::Postgres => "postgres",
@@ -164,11 +172,11 @@ impl Fault {
             7 => Self::Restart(service),
             8 => match rng.random_range(0..10) {
                 0..3 => Self::Cut(any(rng, &KEPT_LINKS), ms(rng, 1_000..10_000)),
-                3..6 => Self::Cut(any(rng, &KAFKA_LINKS), ms(rng, 1_000..20_000)),
+                3..6 => Self::Cut(any(rng, &GATEWAY_KAFKA_LINKS), ms(rng, 1_000..20_000)),
                 _ => Self::Cut(any(rng, &BUSY_LINKS), ms(rng, 1_000..10_000)),
             },
             _ if rng.random_bool(0.3) => {
-                Self::Stall(any(rng, &KAFKA_LINKS), ms(rng, 2_000..20_000))
+                Self::Stall(any(rng, &GATEWAY_KAFKA_LINKS), ms(rng, 2_000..20_000))
             }
             _ => Self::Stall(any(rng, &BUSY_LINKS), ms(rng, 2_000..15_000)),
         }
@@ -216,9 +224,14 @@ pub fn schedule(rng: &mut SmallRng, count: usize) -> Vec<Blow> {
     first.push(Fault::RollingRestart);
     first.push(Fault::Cut(BUSY_LINKS[2], ms(rng, 1_000..10_000)));
     first.push(Fault::Stall(BUSY_LINKS[4], ms(rng, 2_000..15_000)));
+    first.push(Fault::Cut(BUSY_LINKS[6], ms(rng, 5_000..15_000)));
+    first.push(Fault::Stall(BUSY_LINKS[7], ms(rng, 5_000..15_000)));
     // Long enough for the gateway to have to say that it is not ready.
-    first.push(Fault::Cut(KAFKA_LINKS[0], ms(rng, 16_000..20_000)));
-    first.push(Fault::Stall(KAFKA_LINKS[1], ms(rng, 16_000..20_000)));
+    first.push(Fault::Cut(GATEWAY_KAFKA_LINKS[0], ms(rng, 16_000..20_000)));
+    first.push(Fault::Stall(
+        GATEWAY_KAFKA_LINKS[1],
+        ms(rng, 16_000..20_000),
+    ));
     first.push(Fault::Throttle(1_000, ms(rng, 2_000..10_000)));
     first.push(Fault::LoseAnswers(100, ms(rng, 5_000..10_000)));
     first.shuffle(rng);
@@ -320,10 +333,10 @@ async fn effect_of(suite: &Suite, fault: Fault) -> Result<Option<String>> {
             Ok(all.map(|all| all.join(", ")))
         }
         Fault::Flush => flush(suite.redis.port()).await,
-        Fault::Cut(link @ (gateway, "kafka"), length) => {
+        Fault::Cut(link @ (gateway, _), length) if GATEWAY_KAFKA_LINKS.contains(&link) => {
             cut_off_from_kafka(suite, gateway, link, Mode::Cut, length).await
         }
-        Fault::Stall(link @ (gateway, "kafka"), length) => {
+        Fault::Stall(link @ (gateway, _), length) if GATEWAY_KAFKA_LINKS.contains(&link) => {
             cut_off_from_kafka(suite, gateway, link, Mode::Stall, length).await
         }
         Fault::Throttle(permille, length) => {

@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let _telemetry = telemetry::init("web", &config.telemetry);
     ensure!(
-        config.client.join("index.html").exists(),
+        config.client.as_os_str().is_empty() || config.client.join("index.html").exists(),
         "there is no built web client in `{}`",
         config.client.display()
     );

@@ -14,7 +14,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 /// The client's files; a path that is none of them is a page that the client draws itself.
 pub fn pages(folder: &Path, s3_origin: &str) -> Router {
     let index = folder.join("index.html");
-    if !index.exists() {
+    if folder.as_os_str().is_empty() || !index.exists() {
         return Router::new().fallback(async || {
             let page = "<!doctype html><title>Parlance</title><p>The services run, but the web \
                         client isn't built. Its interfaces are at <a href=\"/api/\">/api/</a>.";

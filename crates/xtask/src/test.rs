@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use local_stack::install::{self, Program};
-use local_stack::suite::{Options, Suite};
+use local_stack::suite::{Options, SocialLogin, Suite};
 use local_stack::test_folder::TestFolder;
 use serde::Deserialize;
 
@@ -242,7 +242,11 @@ async fn browser() -> anyhow::Result<Count> {
         .context("Chromium is not on PATH")?;
     tokio::task::spawn_blocking(web::ensure_built).await??;
     let data = TestFolder::new()?;
-    let suite = Suite::start(Options::for_tests(data.path())).await?;
+    let suite = Suite::start(Options {
+        social_login: SocialLogin::LocalProvider,
+        ..Options::for_tests(data.path())
+    })
+    .await?;
     let gateways: Vec<String> = suite.gateways.iter().map(|one| one.socket_url()).collect();
     let report = tempfile::NamedTempFile::new().context("make a file for the report")?;
     let status = tokio::process::Command::from(web::command("npx")?)

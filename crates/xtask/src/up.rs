@@ -8,7 +8,7 @@ use futures_util::future::select_all;
 use local_stack::install::{self, Program};
 use local_stack::process::Process;
 use local_stack::servers::{Durability, RunsFor};
-use local_stack::suite::{self, DynamoDb, Links, Options, Ports, Suite};
+use local_stack::suite::{self, DynamoDb, Links, Options, Ports, SocialLogin, Suite};
 
 use crate::{demo, web};
 
@@ -33,6 +33,10 @@ pub struct Arguments {
     /// Make a few people and conversations with some history.
     #[arg(long)]
     demo: bool,
+    /// Let people sign in by a provider of OpenID Connect, too; one that believes whatever they say is
+    /// started.
+    #[arg(long)]
+    oidc: bool,
     /// Leave the web client as it was built last, if it was.
     #[arg(long)]
     no_web: bool,
@@ -104,6 +108,11 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Suite> {
         build: false,
         links: Links::Direct,
         dynamodb: DynamoDb::Emulator,
+        social_login: if arguments.oidc {
+            SocialLogin::LocalProvider
+        } else {
+            SocialLogin::Off
+        },
         environment: Vec::new(),
     })
     .await
@@ -116,6 +125,12 @@ fn print_welcome(suite: &Suite, arguments: &Arguments, took: Duration) {
     println!("  Interfaces   {origin}/api/");
     println!("  Socket       {}", suite.socket_url());
     println!("  Mails        {}/", suite.mail.page_url());
+    if let Some(provider) = &suite.openid_provider {
+        println!(
+            "  Provider     {} (any name signs in there)",
+            provider.issuer()
+        );
+    }
     println!("\nSign in with any e-mail address; an unknown one gets an account.");
     if arguments.demo {
         println!(

@@ -11,8 +11,6 @@ interface OutboxCommon {
   written_at_ms: number;
   /** How often it was sent; kept because a second attempt must say that it is one. */
   attempt: number;
-  /** The server asked for this outbox to start again. */
-  restart: boolean;
   /** `stored`: numbered by the server, only its entry has not come yet. */
   status: 'waiting' | 'stored' | 'refused';
   /** Of a stored one. */

@@ -3,6 +3,7 @@ import 'fake-indexeddb/auto';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Engine } from './engine';
 import { targetOf } from './message-changes';
+import { IN_FLIGHT_AT_MOST } from './outbox';
 import { Network, readAll, screenOf, settled, startDevice, until } from './simulation/device';
 import { seededRandom } from './simulation/random';
 import { NO_FAULTS, SimulatedServer } from './simulation/server';
@@ -25,6 +26,18 @@ function person(name: string): string {
 afterEach(async () => {
   for (const engine of running.splice(0)) await engine.stop();
 });
+
+/** What was written into a conversation, in the server's order. */
+function texts(server: SimulatedServer, room: string): string[] {
+  return server.log(room).entries.flatMap((entry) => entry.message?.text ?? []);
+}
+
+/** Writes while there is no network, so that all of it leaves at once when there is. */
+async function writeOffline(engine: Engine, network: Network, written: string[]): Promise<void> {
+  network.set(false);
+  for (const text of written) await engine.send('tea', { text });
+  network.set(true);
+}
 
 async function readSome(engine: Engine, room: string, part: number): Promise<void> {
   const top = (await engine.database.conversations.get(room))?.top.number ?? 0;
@@ -103,12 +116,116 @@ describe('an engine', () => {
     server.create('tea', [ada]);
     const engine = device(server, ada);
     await settled(engine);
-    server.faults = { ...NO_FAULTS, refuseWithRetry: 1 };
+    server.retryTexts = ['hello'];
     await engine.send('tea', { text: 'hello' });
     await until(() => server.log('tea').entries.length === 2);
     expect(server.sends.map((send) => [send.attempt, send.outbox_restart])).toEqual([
       [1, false],
       [2, true],
+    ]);
+  });
+
+  it('sends without waiting for answers, as many as may be under way', async () => {
+    const server = new SimulatedServer(seededRandom(15));
+    const [ada, ben] = [person('ada'), person('ben')];
+    server.create('tea', [ada, ben]);
+    server.create('other', [ada, ben]);
+    const network = new Network();
+    const engine = device(server, ada, network);
+    await settled(engine);
+    server.pauseLog();
+    const written = Array.from({ length: IN_FLIGHT_AT_MOST + 8 }, (_, index) => `${index}`);
+    await writeOffline(engine, network, written);
+    const heard = () => new Set(server.sends.map((send) => 'text' in send && send.text));
+    await until(() => heard().size === IN_FLIGHT_AT_MOST);
+    // Other conversations don't wait for this one.
+    await engine.send('other', { text: 'elsewhere' });
+    await until(() => heard().has('elsewhere'));
+    expect(heard().size).toBe(IN_FLIGHT_AT_MOST + 1);
+    server.resumeLog();
+    await settled(engine);
+    expect(texts(server, 'tea')).toEqual(written);
+  });
+
+  it('begins anew from the oldest unanswered one after a refusal with retry', async () => {
+    const server = new SimulatedServer(seededRandom(16));
+    const ada = person('ada');
+    server.create('tea', [ada]);
+    const network = new Network();
+    const engine = device(server, ada, network);
+    await settled(engine);
+    server.retryTexts = ['three'];
+    const written = ['one', 'two', 'three', 'four', 'five'];
+    await writeOffline(engine, network, written);
+    await settled(engine);
+    expect(texts(server, 'tea')).toEqual(written);
+    // One new beginning for the three refusals.
+    const again = server.sends.slice(written.length);
+    expect(again.map((send) => send.outbox_restart)).toEqual(again.map((_, index) => index === 0));
+    expect(again.map((send) => 'text' in send && send.text)).toEqual(written.slice(-again.length));
+    expect(again.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it('sends what was under way again after a reload: the same ids, in order, from a new beginning', async () => {
+    const server = new SimulatedServer(seededRandom(17));
+    const ada = person('ada');
+    server.create('tea', [ada]);
+    const before = device(server, ada);
+    await settled(before);
+    server.pauseLog();
+    for (const text of ['one', 'two', 'three']) await before.send('tea', { text });
+    await until(() => server.sends.length >= 3);
+    await before.stop();
+    const first = server.sends.splice(0).slice(0, 3);
+    const after = device(server, ada);
+    await until(() => server.sends.length >= 3);
+    const again = server.sends.slice(0, 3);
+    const ids = again.map((send) => send.client_message_id);
+    expect(ids).toEqual(first.map((send) => send.client_message_id));
+    expect(again.map((send) => send.outbox_restart)).toEqual([true, false, false]);
+    for (const send of again) expect(send.attempt).toBeGreaterThan(1);
+    server.resumeLog();
+    await settled(after);
+    expect(texts(server, 'tea')).toEqual(['one', 'two', 'three']);
+  });
+
+  it('goes on with those behind a message that is refused for good', async () => {
+    const server = new SimulatedServer(seededRandom(18));
+    const ada = person('ada');
+    server.create('tea', [ada]);
+    const network = new Network();
+    const engine = device(server, ada, network);
+    await settled(engine);
+    server.refuseText = 'bad';
+    await writeOffline(engine, network, ['one', 'bad', 'two']);
+    await settled(engine);
+    expect(texts(server, 'tea')).toEqual(['one', 'two']);
+    expect(server.sends.map((send) => [send.attempt, send.outbox_restart])).toEqual([
+      [1, false],
+      [1, false],
+      [1, false],
+    ]);
+  });
+
+  it('keeps the order of what was written before it knew that its clock is wrong', async () => {
+    const server = new SimulatedServer(seededRandom(19));
+    const ada = person('ada');
+    server.create('tea', [ada]);
+    const network = new Network();
+    const engine = device(server, ada, network);
+    await settled(engine);
+    network.set(false);
+    await engine.send('tea', { text: 'by the wrong clock' });
+    server.clockOffsetMs = -3_600_000;
+    network.set(true);
+    await engine.send('tea', { text: 'then another' });
+    await settled(engine);
+    await engine.send('tea', { text: 'by the right one' });
+    await settled(engine);
+    expect(texts(server, 'tea')).toEqual([
+      'by the wrong clock',
+      'then another',
+      'by the right one',
     ]);
   });
 
@@ -169,7 +286,7 @@ describe('an engine', () => {
     engine.onStatus(() => seen.push(engine.status.kind));
     const beginMs = performance.now();
     // The gateway itself would wait far longer than this test.
-    server.drain(400, 60_000);
+    server.drain(1_000, 60_000);
     await engine.send('tea', { text: 'before I go' });
     await until(async () => (await engine.database.outbox.count()) === 0);
     server.say('tea', ben, 'stay a little');
@@ -181,7 +298,7 @@ describe('an engine', () => {
     expect(seen).toEqual([]);
 
     await until(() => before?.open === false);
-    expect(performance.now() - beginMs).toBeGreaterThan(390);
+    expect(performance.now() - beginMs).toBeGreaterThan(990);
     await engine.send('tea', { text: 'from elsewhere' });
     await settled(engine);
     expect([...server.sockets]).not.toContain(before);
@@ -309,20 +426,29 @@ describe('any history', () => {
       doubleFrame: 0.1,
       delayFrame: 0.2,
       dropSocket: 0.01,
-      refuseWithRetry: 0.2,
+      refuseWithRetry: 0.1,
+      delayLog: 0.3,
       failRequest: 0.2,
     };
+    server.refuseText = 'bad';
     const network = new Network();
     let engine = device(server, ada, network);
     const pick = <T>(from: T[]): T => from[Math.floor(random() * from.length)] as T;
     const written: Record<string, string[]> = { one: [], two: [], three: [] };
+    let refused = 0;
     for (let step = 0; step < 120; step += 1) {
       const room = pick(rooms);
       const dice = random();
       if (dice < 0.45) server.say(room, ben, `ben ${step}`);
       else if (dice < 0.7) {
-        written[room]?.push(`ada ${step}`);
-        await engine.send(room, { text: `ada ${step}` });
+        // Now and then more at once than may be under way.
+        const many = random() < 0.1 ? Math.ceil(random() * 2 * IN_FLIGHT_AT_MOST) : 1;
+        for (let index = 0; index < many; index += 1) {
+          const text = random() < 0.05 ? 'bad' : `ada ${step} ${index}`;
+          if (text === 'bad') refused += 1;
+          else written[room]?.push(text);
+          await engine.send(room, { text });
+        }
       } else if (dice < 0.73) await readSome(engine, room, random());
       else if (dice < 0.83) await changeSomething(server, engine, room, ben, random);
       else if (dice < 0.86) network.set(!network.isOnline());
@@ -341,6 +467,9 @@ describe('any history', () => {
     await new Promise((resolve) => setTimeout(resolve, 60));
     await settled(engine);
     await readAll(engine);
+    const unsent = await engine.database.outbox.toArray();
+    expect(unsent.filter((item) => item.kind === 'message')).toHaveLength(refused);
+    for (const item of unsent) await engine.discard(item);
     const lived = await screenOf(engine);
     await engine.forget();
     running.splice(running.indexOf(engine), 1);

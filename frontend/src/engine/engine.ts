@@ -208,7 +208,6 @@ export class Engine {
       reply_to_number: message.replyToNumber ?? 0,
       written_at_ms: this.#clock.nowMs(),
       attempt: 0,
-      restart: false,
       status: 'waiting',
     });
   }
@@ -223,7 +222,6 @@ export class Engine {
       change,
       written_at_ms: this.#clock.nowMs(),
       attempt: 0,
-      restart: false,
       status: 'waiting',
     });
   }
@@ -265,7 +263,6 @@ export class Engine {
         ...rest,
         client_message_id: this.#clock.newId(),
         attempt: 0,
-        restart: false,
         status: 'waiting',
       });
     });

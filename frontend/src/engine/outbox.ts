@@ -1,39 +1,123 @@
 /**
- * Sends what was written, each conversation in the order of writing. One message of a conversation is
- * under way at a time: the next goes when the server has numbered or refused the one before, so nothing
- * can overtake.
+ * Sends what was written, each conversation in the order of writing. Several messages of a conversation may
+ * be under way: the server takes the frames of a socket in their order, and after a refusal with retry it
+ * takes none of the conversation until that begins anew from its oldest unanswered one. So nothing can
+ * overtake, whatever is refused, lost or answered twice.
  */
+
 import { inBackground } from './background';
+import { Backoff } from './backoff';
 import type { ClientDatabase, OutboxItem } from './database';
 import type { Timing } from './ports';
 import type { ServerClock } from './server-clock';
 import type { ClientFrame, Refused } from './wire';
 
-interface UnderWay {
-  client_message_id: string;
-  timer: ReturnType<typeof setTimeout>;
-}
+/**
+ * Of one conversation. More than anybody types while an answer is on its way, and what was written offline
+ * goes in a few rounds; yet several conversations at once stay within the frames that the server takes from a
+ * person in a burst (200), and what a refusal sends once more is little.
+ */
+export const IN_FLIGHT_AT_MOST = 32;
 
 export interface OutboxLink {
   isOpen(): boolean;
   send(frame: ClientFrame): boolean;
 }
 
-function frameOf(item: OutboxItem, attempt: number): ClientFrame {
-  const common = {
-    client_message_id: item.client_message_id,
-    conversation_id: item.conversation_id,
-    attempt,
-    outbox_restart: item.restart,
-  };
+function frameOf(item: OutboxItem, outbox_restart: boolean): ClientFrame {
+  const { client_message_id, conversation_id, attempt } = item;
+  const common = { client_message_id, conversation_id, attempt, outbox_restart };
   if (item.kind === 'change') return { change: { ...common, number: item.target, ...item.change } };
   const { text, attachment_ids, reply_to_number } = item;
   return { send: { ...common, text, attachment_ids, reply_to_number } };
 }
 
+/** What of one conversation is under way on this connection. */
+class Lane {
+  readonly #inFlight = new Set<string>();
+  #restarts = false;
+  #isFirst = true;
+  #isResting = false;
+  /** Times in a row that answers were overdue. */
+  #overdue = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #refusals: Backoff;
+
+  constructor(
+    private readonly timing: Timing,
+    private readonly wake: () => void,
+  ) {
+    this.#refusals = new Backoff(timing.resendFirst, timing.resendCeiling);
+  }
+
+  get room(): number {
+    return this.#isResting ? 0 : IN_FLIGHT_AT_MOST - this.#inFlight.size;
+  }
+
+  holds(clientMessageId: string): boolean {
+    return this.#inFlight.has(clientMessageId);
+  }
+
+  take(clientMessageId: string): void {
+    this.#inFlight.add(clientMessageId);
+    if (this.#inFlight.size === 1) this.#expectAnswer();
+  }
+
+  /** Whether the frame that leaves now is the first of a new beginning. */
+  restartsWith(item: OutboxItem): boolean {
+    // On an earlier connection it may have been refused, and with it what followed.
+    const restarts = this.#restarts || (this.#isFirst && item.attempt > 1);
+    this.#restarts = false;
+    this.#isFirst = false;
+    return restarts;
+  }
+
+  answered(clientMessageIds: readonly string[]): void {
+    const before = this.#inFlight.size;
+    for (const id of clientMessageIds) this.#inFlight.delete(id);
+    if (this.#inFlight.size === before) return;
+    this.#overdue = 0;
+    this.#refusals.reset();
+    this.#expectAnswer();
+  }
+
+  /** Refused with retry. Those that followed were refused too, which adds nothing. */
+  rest(clientMessageId: string, retryAfterMs: number): void {
+    if (!this.#inFlight.has(clientMessageId)) return;
+    this.#beginAnew();
+    this.#isResting = true;
+    this.#timer = setTimeout(() => {
+      this.#isResting = false;
+      this.wake();
+    }, retryAfterMs + this.#refusals.nextMs());
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #expectAnswer(): void {
+    clearTimeout(this.#timer);
+    if (this.#inFlight.size === 0) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#overdue += 1;
+        this.#beginAnew();
+        this.wake();
+      },
+      this.timing.answerTimeout * 2 ** Math.min(this.#overdue, 3),
+    );
+  }
+
+  #beginAnew(): void {
+    clearTimeout(this.#timer);
+    this.#inFlight.clear();
+    this.#restarts = true;
+  }
+}
+
 export class Outbox {
-  #underWay = new Map<string, UnderWay>();
-  #resting = new Map<string, ReturnType<typeof setTimeout>>();
+  #lanes = new Map<string, Lane>();
   #pumping = false;
   #again = false;
 
@@ -52,37 +136,31 @@ export class Outbox {
 
   /** The socket is gone: only the server knows what became of what was under way. */
   lost(): void {
-    for (const { timer } of this.#underWay.values()) clearTimeout(timer);
-    for (const timer of this.#resting.values()) clearTimeout(timer);
-    this.#underWay.clear();
-    this.#resting.clear();
+    for (const lane of this.#lanes.values()) lane.close();
+    this.#lanes.clear();
   }
 
   answered(clientMessageIds: readonly string[]): void {
-    for (const [conversationId, item] of this.#underWay) {
-      if (clientMessageIds.includes(item.client_message_id)) this.#settle(conversationId);
-    }
+    for (const lane of this.#lanes.values()) lane.answered(clientMessageIds);
     this.pump();
   }
 
   async refused(refusal: Refused): Promise<void> {
     const { client_message_id, conversation_id, code, detail } = refusal;
-    if (this.#underWay.get(conversation_id)?.client_message_id === client_message_id) {
-      this.#settle(conversation_id);
+    const lane = this.#lanes.get(conversation_id);
+    if (refusal.retry) {
+      lane?.rest(client_message_id, refusal.retry_after_ms);
+      return;
     }
     const row = this.database.outbox.where({ client_message_id });
-    if (refusal.retry) {
-      await row.modify({ restart: true });
-      this.#rest(conversation_id, refusal.retry_after_ms);
-    } else if (code === 'client_message_id_in_future') {
-      // Written before the server's time was known. The refusal is final for the id, not for the text.
-      await row.modify({ client_message_id: this.clock.newId(), attempt: 0 });
-    } else if (code === 'target_deleted') {
+    if (code === 'target_deleted') {
       // Everybody sees that the message is gone: there is nothing to say.
       await row.delete();
     } else {
       await row.modify({ status: 'refused', refusal: { code, detail } });
     }
+    // Only now: it would be sent again.
+    lane?.answered([client_message_id]);
     this.pump();
   }
 
@@ -91,48 +169,50 @@ export class Outbox {
     try {
       while (this.#again) {
         this.#again = false;
-        if (this.link.isOpen()) await this.#sendFirsts();
+        await this.#sendNext();
       }
     } finally {
       this.#pumping = false;
     }
   }
 
-  async #sendFirsts(): Promise<void> {
-    const waiting = await this.database.outbox.where({ status: 'waiting' }).sortBy('position');
-    const seen = new Set<string>();
-    for (const item of waiting) {
-      const id = item.conversation_id;
-      if (seen.has(id)) continue;
-      seen.add(id);
-      if (!this.#underWay.has(id) && !this.#resting.has(id)) await this.#send(item);
+  async #sendNext(): Promise<void> {
+    const { outbox } = this.database;
+    // Counted before it leaves: after a crash the next one must not pass for the first.
+    const leaving = await this.database.transaction('rw', outbox, async () => {
+      const next = this.#takeNext(await outbox.where({ status: 'waiting' }).sortBy('position'));
+      await outbox.bulkPut(next);
+      return next;
+    });
+    for (const item of leaving) {
+      const lane = this.#lanes.get(item.conversation_id);
+      // Else the lane began anew meanwhile, and this one waits until those before it were sent again.
+      if (!lane?.holds(item.client_message_id)) continue;
+      this.link.send(frameOf(item, lane.restartsWith(item)));
     }
   }
 
-  async #send(item: OutboxItem): Promise<void> {
-    const attempt = item.attempt + 1;
-    // Counted before it leaves: after a crash the next one must not pass for the first.
-    const changed = await this.database.outbox.update(item.position, { attempt, restart: false });
-    if (changed === 0 || !this.link.isOpen()) return;
-    const timer = setTimeout(() => {
-      this.#settle(item.conversation_id);
-      this.pump();
-    }, this.timing.answerTimeout);
-    this.#underWay.set(item.conversation_id, { client_message_id: item.client_message_id, timer });
-    this.link.send(frameOf(item, attempt));
+  /** The oldest of each conversation, as many as there is room for, are under way from now on. */
+  #takeNext(waiting: readonly OutboxItem[]): OutboxItem[] {
+    // It may have gone while the store was read.
+    if (!this.link.isOpen()) return [];
+    return waiting.flatMap((item) => {
+      const lane = this.#lane(item.conversation_id);
+      if (lane.room === 0 || lane.holds(item.client_message_id)) return [];
+      const isNew = item.attempt === 0;
+      // Made before the server's time was known. It was never sent, so another id is as good.
+      const client_message_id =
+        isNew && this.clock.isAhead(item.client_message_id)
+          ? this.clock.newId()
+          : item.client_message_id;
+      lane.take(client_message_id);
+      return [{ ...item, client_message_id, attempt: item.attempt + 1 }];
+    });
   }
 
-  #settle(conversationId: string): void {
-    clearTimeout(this.#underWay.get(conversationId)?.timer);
-    this.#underWay.delete(conversationId);
-  }
-
-  #rest(conversationId: string, ms: number): void {
-    clearTimeout(this.#resting.get(conversationId));
-    const timer = setTimeout(() => {
-      this.#resting.delete(conversationId);
-      this.pump();
-    }, ms);
-    this.#resting.set(conversationId, timer);
+  #lane(conversationId: string): Lane {
+    const lane = this.#lanes.get(conversationId) ?? new Lane(this.timing, () => this.pump());
+    this.#lanes.set(conversationId, lane);
+    return lane;
   }
 }

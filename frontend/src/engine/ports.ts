@@ -74,7 +74,11 @@ export interface Timing {
   reconnectFirst: number;
   reconnectCeiling: number;
   connectTimeout: number;
+  /** For an answer to a message; doubled, up to eight times as long, each time that none came. */
   answerTimeout: number;
+  /** On top of what the server asks for after a refusal with retry. */
+  resendFirst: number;
+  resendCeiling: number;
   pingTimeout: number;
   repairFirst: number;
   repairCeiling: number;
@@ -84,7 +88,9 @@ export const DEFAULT_TIMING: Timing = {
   reconnectFirst: 500,
   reconnectCeiling: 30_000,
   connectTimeout: 10_000,
-  answerTimeout: 20_000,
+  answerTimeout: 10_000,
+  resendFirst: 100,
+  resendCeiling: 5_000,
   pingTimeout: 5_000,
   repairFirst: 250,
   repairCeiling: 10_000,

@@ -1,10 +1,12 @@
+/** The server refuses ids that are more than two minutes ahead. */
+const AHEAD_AT_MOST_MS = 60_000;
+
 /**
  * The server's time as far as it is known. A device's clock may be hours off, and ids that are made
  * from it would be refused as too old or as from the future.
  */
 export class ServerClock {
   #offsetMs: number;
-  #lastIdMs = 0;
 
   constructor(
     offsetMs = 0,
@@ -27,10 +29,8 @@ export class ServerClock {
 
   /** UUIDv7 (RFC 9562, 5.7). */
   newId(): string {
-    // Never back: ids of one tab sort as they were made even while the clock is corrected.
-    this.#lastIdMs = Math.max(this.#lastIdMs, Math.floor(this.nowMs()));
     const bytes = crypto.getRandomValues(new Uint8Array(16));
-    let rest = this.#lastIdMs;
+    let rest = Math.floor(this.nowMs());
     for (let index = 5; index >= 0; index -= 1) {
       bytes[index] = rest % 256;
       rest = Math.floor(rest / 256);
@@ -45,5 +45,11 @@ export class ServerClock {
       hex.slice(16, 20),
       hex.slice(20),
     ].join('-');
+  }
+
+  /** Whether an id of `newId` was made by a clock that turned out to be wrong. */
+  isAhead(id: string): boolean {
+    const madeMs = Number.parseInt(id.replace('-', '').slice(0, 12), 16);
+    return madeMs > this.nowMs() + AHEAD_AT_MOST_MS;
   }
 }

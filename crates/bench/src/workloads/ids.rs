@@ -86,6 +86,11 @@ pub async fn ids(args: &Args, stack: &Stack) -> Result<Vec<Ids>> {
     Ok(measured)
 }
 
+/// Of nanoseconds, up to a minute.
+fn histogram() -> Result<Histogram<u64>> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 3).context("the bounds are valid")
+}
+
 async fn draw<N, F>(batch: u32, draws: u64, next: N) -> Result<Ids>
 where
     N: Fn() -> F + Clone + Send + 'static,
@@ -97,7 +102,7 @@ where
             let next = next.clone();
             tokio::spawn(async move {
                 let mut ids = Vec::with_capacity((draws / TASKS) as usize);
-                let mut took = Histogram::<u64>::new(3)?;
+                let mut took = histogram()?;
                 for _ in 0..draws / TASKS {
                     let begun = Instant::now();
                     ids.push(next().await?);
@@ -108,7 +113,7 @@ where
         })
         .collect();
     let mut all = Vec::with_capacity(draws as usize);
-    let mut took = Histogram::<u64>::new(3)?;
+    let mut took = histogram()?;
     let mut faults = Vec::new();
     for task in tasks {
         let (ids, of_task) = task.await??;

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use client::wire::Entry;
+use client::{Draft, Format, Position, Update};
 use local_stack::process::Process;
-use local_stack::suite::Suite;
+use local_stack::suite::{Links, Suite};
+use relay::Mode;
+use tokio::time::{Instant, sleep};
 
-use crate::people::{Turn, own_stage};
+use crate::people::{PATIENCE, Turn, next, own_stage, text};
 use crate::steady_chat::steady_chat;
 
 /// While Ada writes for a minute, `process` is killed and started again, and later paused for 20 seconds.
@@ -83,4 +87,64 @@ async fn nothing_is_lost_when_postgres_dies_or_stands_still() {
 #[tokio::test]
 async fn nothing_is_lost_when_dynamodb_and_s3_die_or_stand_still() {
     killed_and_paused(|suite| &suite.local_aws).await;
+}
+
+/// How long the last message before a crash may stay unseen when nothing else happens: a heartbeat.
+const TAIL_WITHIN: Duration = Duration::from_secs(15);
+
+#[tokio::test]
+async fn what_was_stored_and_not_told_before_a_crash_is_told_although_nothing_follows() {
+    let stage = own_stage(Turn::alone().await, |options| {
+        options.links = Links::Relayed;
+    })
+    .await;
+    let (ada, ben) = (stage.person("ada").await, stage.person("ben").await);
+    let opened = ada.open_direct(ben.user_id()).await.unwrap();
+    let conversation = opened.conversation_id;
+    let (writer, _told) = stage.session_on(0, Format::Protobuf, &ada).await;
+    let (_reader, mut updates) = stage.session_on(1, Format::Protobuf, &ben).await;
+    let message = &stage.suite.messages[0];
+    let redis = (stage.suite.links.iter())
+        .find(|link| link.from == message.name() && link.to == "redis")
+        .unwrap();
+    let is = |entry: &Entry, wanted: &str| text(entry) == Some(wanted);
+    let mut longest = Duration::ZERO;
+    let mut crashed_between = 0;
+    for round in 0..5 {
+        let last = format!("last {round}");
+        // Between storing and telling the pod asks Redis where Ben's sockets are, and waits a moment for it.
+        redis.relay.set(Mode::Stall);
+        writer
+            .send(conversation, Draft::text(last.as_str()))
+            .await
+            .unwrap();
+        let stored = async {
+            let newest = async || ben.entries(conversation, Position::Latest, 1).await;
+            while !newest().await.is_ok_and(|page| is(&page.entries[0], &last)) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, stored).await.unwrap();
+        message.kill9().await;
+        let crashed = Instant::now();
+        redis.relay.set(Mode::Pass);
+        let mut is_told = false;
+        while let Ok(update) = updates.try_recv() {
+            is_told |= matches!(update, Update::Shown { entry, .. } if is(&entry, &last));
+        }
+        message.start().await.unwrap();
+        if is_told {
+            continue;
+        }
+        crashed_between += 1;
+        next(&mut updates, |update| match update {
+            Update::Shown { entry, .. } => is(&entry, &last).then_some(()),
+            _ => None,
+        })
+        .await;
+        longest = longest.max(crashed.elapsed());
+    }
+    println!("{crashed_between} of 5 crashed in between; told at most {longest:?} after the crash");
+    assert!(crashed_between >= 3, "the fault has to happen");
+    assert!(longest < TAIL_WITHIN);
 }

@@ -13,6 +13,7 @@
 mod kafka;
 mod local_aws;
 mod mail;
+mod openid_provider;
 mod postgres;
 mod redis;
 mod test_servers;
@@ -25,6 +26,7 @@ use futures_util::future::BoxFuture;
 pub use kafka::{Kafka, Listener};
 pub use local_aws::LocalAws;
 pub use mail::Mail;
+pub use openid_provider::OpenIdProvider;
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use test_servers::TestServers;

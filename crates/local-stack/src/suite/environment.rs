@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::data::Identity;
 use super::links::{Link, name_of};
 use super::{Addresses, Service, ServicePorts, ServiceSpec};
-use crate::servers::{Kafka, LocalAws, Mail, Postgres, Redis};
+use crate::servers::{Kafka, LocalAws, Mail, OpenIdProvider, Postgres, Redis};
 use crate::throttle::Throttle;
 
 pub(super) const SERVICES: [&str; 5] = [
@@ -33,6 +33,7 @@ pub(super) struct Plan<'a> {
     pub local_aws: &'a LocalAws,
     pub throttle: Option<&'a Throttle>,
     pub mail: &'a Mail,
+    pub openid_provider: Option<&'a OpenIdProvider>,
     pub addresses: &'a Addresses,
     pub identities: &'a BTreeMap<&'static str, Identity>,
     /// Ways that go through a relay; the others are direct.
@@ -155,13 +156,20 @@ impl Plan<'_> {
                 settings.set("signing__key_dir", self.data.join("account-keys").display());
                 settings.set("accounts__sign_up_on_first_use", true);
                 settings.set("accounts__secure_cookies", false);
-                settings.set(
-                    "accounts__public_url",
-                    format!("http://localhost:{}", self.addresses.origin),
-                );
+                settings.set("accounts__public_url", self.addresses.public_url());
                 settings.set("mail__smtp_url", self.mail.smtp_url());
-                // The reverse proxy.
+                // The origin.
                 settings.set("accounts__trusted_proxies", "[\"127.0.0.1\"]");
+                if let Some(provider) = self.openid_provider {
+                    let mut set = |key: &str, value: &str| {
+                        let name = OpenIdProvider::NAME;
+                        settings.set(&format!("oidc__providers__{name}__{key}"), value);
+                    };
+                    set("issuer", &provider.issuer());
+                    set("client_id", OpenIdProvider::CLIENT_ID);
+                    set("client_secret", OpenIdProvider::CLIENT_SECRET);
+                    set("display_name", "Test");
+                }
             }
             "message" => {
                 settings.set("message__ordinal", ordinal);

@@ -15,7 +15,7 @@ pub enum Links {
     /// Directly.
     Direct,
     /// Through a relay for each pair ([`Suite::links`](super::Suite::links)). Of those who reach Kafka only
-    /// the gateways have one.
+    /// gateways and message pods have one.
     Relayed,
 }
 
@@ -35,7 +35,7 @@ pub struct Link {
 const CALLS: [(&str, &[&str]); 5] = [
     ("account", &["redis", "postgres"]),
     ("conversation", &["postgres", "account", "message"]),
-    ("message", &["redis", "dynamodb"]),
+    ("message", &["redis", "kafka", "dynamodb"]),
     (
         "chat-gateway",
         &["redis", "kafka", "account", "conversation", "message"],
@@ -52,23 +52,48 @@ pub(super) fn name_of(program: &str, ordinal: u16) -> String {
     }
 }
 
-/// A way to Kafka for each gateway: a client goes where the broker says that it is, which therefore has to
-/// be the relay.
-pub(super) fn kafka_listeners(addresses: &Addresses) -> anyhow::Result<Vec<Listener>> {
-    let listener = |_| {
-        Ok(Listener {
-            port: ports::free()?,
-            advertised_port: ports::free()?,
-        })
-    };
-    addresses.gateways.iter().map(listener).collect()
+/// Ways to Kafka, for each process its own: a client goes where the broker says that it is, which therefore
+/// has to be the relay.
+pub(super) struct KafkaWays {
+    gateways: Vec<Listener>,
+    messages: Vec<Listener>,
 }
 
-/// Starts a relay for each pair. `kafka` are the ways of the gateways, by ordinal; `before_dynamodb` is the
-/// port of what lies before it.
+impl KafkaWays {
+    pub(super) fn choose(addresses: &Addresses) -> anyhow::Result<Self> {
+        let choose = |count: usize| -> anyhow::Result<Vec<Listener>> {
+            let listener = |_| {
+                Ok(Listener {
+                    port: ports::free()?,
+                    advertised_port: ports::free()?,
+                })
+            };
+            (0..count).map(listener).collect()
+        };
+        Ok(Self {
+            gateways: choose(addresses.gateways.len())?,
+            messages: choose(addresses.messages.len())?,
+        })
+    }
+
+    /// What the broker has to listen on.
+    pub(super) fn listeners(&self) -> Vec<Listener> {
+        [&self.gateways[..], &self.messages].concat()
+    }
+
+    fn of(&self, program: &str, ordinal: usize) -> Option<&Listener> {
+        match program {
+            "chat-gateway" => self.gateways.get(ordinal),
+            "message" => self.messages.get(ordinal),
+            _ => None,
+        }
+    }
+}
+
+/// Starts a relay for each pair; `before_dynamodb` is the port of what lies before it.
 pub(super) async fn relays(
     addresses: &Addresses,
-    kafka: &[Listener],
+    kafka: &KafkaWays,
     before_dynamodb: Option<u16>,
 ) -> anyhow::Result<Vec<Link>> {
     let servers = addresses.servers;
@@ -97,7 +122,7 @@ pub(super) async fn relays(
                     }
                 };
                 // Otherwise a port that no outgoing connection takes.
-                let (at, target) = match kafka.get(ordinal) {
+                let (at, target) = match kafka.of(program, ordinal) {
                     Some(way) if to == "kafka" => (way.advertised_port, way.port),
                     _ => (ports::free()?, port),
                 };

@@ -9,6 +9,8 @@ const FAST = {
   reconnectCeiling: 30,
   connectTimeout: 60,
   answerTimeout: 80,
+  resendFirst: 2,
+  resendCeiling: 10,
   pingTimeout: 50,
   repairFirst: 2,
   repairCeiling: 10,

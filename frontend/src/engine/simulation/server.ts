@@ -31,6 +31,8 @@ export interface Faults {
   delayFrame: number;
   dropSocket: number;
   refuseWithRetry: number;
+  /** Of the log: everything behind it waits too. */
+  delayLog: number;
   failRequest: number;
 }
 
@@ -40,16 +42,21 @@ export const NO_FAULTS: Faults = {
   delayFrame: 0,
   dropSocket: 0,
   refuseWithRetry: 0,
+  delayLog: 0,
   failRequest: 0,
 };
 
 const HEARTBEAT_MS = 25;
+/** What an id may be ahead of the server's time. */
+const ID_AHEAD_AT_MOST_MS = 120_000;
 
 interface Log {
   entries: Entry[];
   members: string[];
   readers: Map<string, Reader>;
   byClientId: Map<string, Entry>;
+  /** What gateways have put into it, in order, and is not applied yet. */
+  queue: (() => void)[];
   changedAt: number;
 }
 
@@ -111,6 +118,11 @@ export class SimulatedServer {
   indexBegins = 0;
   /** Refuses for good, by text. */
   refuseText: string | undefined;
+  /** Refuses with retry, by text, as often as it is in here. */
+  retryTexts: string[] = [];
+  /** How far its clock is from the devices'. */
+  clockOffsetMs = 0;
+  #isLogPaused = false;
   #logs = new Map<string, Log>();
   #time = 1_000;
 
@@ -128,6 +140,7 @@ export class SimulatedServer {
       members,
       readers: new Map(),
       byClientId: new Map(),
+      queue: [],
       changedAt: this.#time,
     });
     this.append(conversationId, members[0] ?? '', { created: { member_ids: members } });
@@ -410,7 +423,7 @@ export class SimulatedServer {
       welcome: {
         connection_id: 'connection',
         user_id: socket.userId,
-        server_time_unix_ms: Date.now(),
+        server_time_unix_ms: this.#nowMs(),
         heartbeat_interval_ms: HEARTBEAT_MS,
         cursor,
       },
@@ -432,31 +445,54 @@ export class SimulatedServer {
     // Delayed frames of this simulation are not written yet: the cursor must not pass them.
     const cursor = String(this.#time - 1_000);
     socket.push({
-      heartbeat: { frames_sent: 0, cursor, server_time_unix_ms: Date.now() },
+      heartbeat: { frames_sent: 0, cursor, server_time_unix_ms: this.#nowMs() },
     });
   }
 
+  /** A gateway: what it refuses is answered at once, the rest goes into the log. */
   #send(socket: ServerSocket, send: Send | Change): void {
     this.sends.push(send);
     const { conversation_id, client_message_id } = send;
-    const refuse = (code: string, retry: boolean) =>
-      socket.push({
-        refused: {
-          conversation_id,
-          client_message_id,
-          code,
-          detail: code,
-          retry,
-          retry_after_ms: retry ? 3 : 0,
-        },
-      });
     if (send.outbox_restart) socket.refusing.delete(conversation_id);
-    const failsNow = send.attempt === 1 && this.random() < this.faults.refuseWithRetry;
-    if (failsNow || socket.refusing.has(conversation_id)) {
+    const madeMs = Number.parseInt(client_message_id.replace('-', '').slice(0, 12), 16);
+    if (send.attempt === 1 && madeMs > this.#nowMs() + ID_AHEAD_AT_MOST_MS) {
+      refuse(socket, send, 'client_message_id_in_future');
+    } else if (this.#refusesNow(send) || socket.refusing.has(conversation_id)) {
       socket.refusing.add(conversation_id);
-      refuse('retry', true);
-      return;
+      refuse(socket, send, 'retry');
+    } else {
+      const { queue } = this.log(conversation_id);
+      queue.push(() => this.#apply(socket, send));
+      if (queue.length === 1) this.#applyNext(queue);
     }
+  }
+
+  #refusesNow(send: Send | Change): boolean {
+    const at = 'text' in send ? this.retryTexts.indexOf(send.text) : -1;
+    if (at >= 0) this.retryTexts.splice(at, 1);
+    return at >= 0 || this.random() < this.faults.refuseWithRetry;
+  }
+
+  pauseLog(): void {
+    this.#isLogPaused = true;
+  }
+
+  resumeLog(): void {
+    this.#isLogPaused = false;
+    for (const { queue } of this.#logs.values()) if (queue.length > 0) this.#applyNext(queue);
+  }
+
+  #applyNext(queue: (() => void)[]): void {
+    const delayMs = this.random() < this.faults.delayLog ? this.random() * 10 : 0;
+    setTimeout(() => {
+      if (this.#isLogPaused) return;
+      queue.shift()?.();
+      if (queue.length > 0) this.#applyNext(queue);
+    }, delayMs);
+  }
+
+  #apply(socket: ServerSocket, send: Send | Change): void {
+    const { conversation_id, client_message_id } = send;
     const log = this.log(conversation_id);
     const stored = log.byClientId.get(client_message_id);
     if (stored) {
@@ -467,7 +503,7 @@ export class SimulatedServer {
       });
     } else if ('text' in send) {
       if (send.text === this.refuseText) {
-        refuse('text_too_long', false);
+        refuse(socket, send, 'text_too_long');
         return;
       }
       const { text, attachment_ids, reply_to_number } = send;
@@ -479,8 +515,8 @@ export class SimulatedServer {
       log.byClientId.set(client_message_id, entry);
     } else {
       const target = this.entryNow(conversation_id, send.number);
-      if (!target?.message) refuse('target_unknown', false);
-      else if (target.message.deleted) refuse('target_deleted', false);
+      if (!target?.message) refuse(socket, send, 'target_unknown');
+      else if (target.message.deleted) refuse(socket, send, 'target_deleted');
       else {
         const change = changeOf(send, target.actor_id);
         const entry = this.append(conversation_id, socket.userId, change);
@@ -488,6 +524,20 @@ export class SimulatedServer {
       }
     }
   }
+
+  #nowMs(): number {
+    return Date.now() + this.clockOffsetMs;
+  }
+}
+
+/** `retry` is the only code after which the same is to be sent again. */
+function refuse(socket: ServerSocket, send: Send | Change, code: string): void {
+  const { conversation_id, client_message_id } = send;
+  const retry = code === 'retry';
+  const retry_after_ms = retry ? 3 : 0;
+  socket.push({
+    refused: { conversation_id, client_message_id, code, detail: code, retry, retry_after_ms },
+  });
 }
 
 function newMessage(part: Pick<Message, 'message_id' | 'client_message_id' | 'text'>): Message {

@@ -97,7 +97,6 @@ describe('timelineRows', () => {
       reply_to_number: 0,
       written_at_ms: NOON,
       attempt: 0,
-      restart: false,
       status: 'waiting',
     };
     const before = timelineRows(from([entry(1, 'ada', 0)], [waiting]), 'me', undefined).at(-1);
@@ -127,7 +126,6 @@ describe('timelineRows', () => {
       change: { edit: { text: 'better' } },
       written_at_ms: NOON,
       attempt: 0,
-      restart: false,
       status: 'waiting',
     };
     const source = from([entry(1, 'ada', 0), entry(2, 'me', 0)], [edit]);

@@ -1,6 +1,6 @@
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
-import { listProviders, startProvider } from '@/shared/api/account';
+import { startProvider } from '@/shared/api/account';
 import { read } from '@/shared/api/conversations';
 import { done, Problem, sentence } from '@/shared/api/problem';
 import { t } from '@/shared/i18n/i18n';
@@ -13,6 +13,7 @@ import { preciseTime, relativeTime } from '@/shared/ui/time';
 import { useNow } from '@/shared/ui/use-now';
 import { useMe } from './use-me';
 import { useProof } from './use-proof';
+import { useProviders } from './use-providers';
 
 export function SecuritySection() {
   return (
@@ -90,14 +91,16 @@ function PasswordCard() {
   const me = useMe();
   const queries = useQueryClient();
   const { proven, dialog } = useProof();
+  const isFirst = me.data?.has_password === false;
   const changing = useMutation({
-    mutationFn: (form: FormData) => {
+    mutationFn: async (form: FormData) => {
       const current_password = String(form.get('current_password') ?? '');
       const body = {
         new_password: String(form.get('new_password') ?? ''),
         ...(current_password !== '' && { current_password }),
       };
-      return proven(async () => done(await api.accounts.POST('/api/account/password', { body })));
+      await proven(async () => done(await api.accounts.POST('/api/account/password', { body })));
+      return isFirst ? t('security.passwordSet') : t('security.passwordChanged');
     },
     onSuccess: () => queries.invalidateQueries({ queryKey: ['me'] }),
   });
@@ -111,7 +114,7 @@ function PasswordCard() {
   return (
     <Card title={t('field.password')}>
       <form onSubmit={submit} className="grid grid-cols-1 gap-4">
-        {me.data?.has_password !== false && (
+        {!isFirst && (
           <Field
             label={t('security.currentPassword')}
             name="current_password"
@@ -134,14 +137,14 @@ function PasswordCard() {
         {changing.error && faults.size === 0 && (
           <Notice kind="error">{sentence(changing.error)}</Notice>
         )}
-        {changing.isSuccess && <Notice kind="good">{t('security.passwordChanged')}</Notice>}
+        {changing.data && <Notice kind="good">{changing.data}</Notice>}
         <Button
           look="soft"
           type="submit"
           className="justify-self-start"
           disabled={changing.isPending}
         >
-          {t('security.changePassword')}
+          {isFirst ? t('security.setPassword') : t('security.changePassword')}
         </Button>
       </form>
       {dialog}
@@ -155,11 +158,7 @@ function ProvidersCard() {
   const session = useSession();
   const queries = useQueryClient();
   const { proven, dialog } = useProof();
-  const providers = useQuery({ queryKey: ['providers'], queryFn: listProviders });
-  const identities = useQuery({
-    queryKey: ['identities'],
-    queryFn: async () => read(await api.accounts.GET('/api/account/identities')).identities,
-  });
+  const providers = useProviders();
   const linking = useMutation({
     mutationFn: (provider: string) =>
       proven(async () => {
@@ -179,47 +178,59 @@ function ProvidersCard() {
       ),
     onSuccess: () => queries.invalidateQueries({ queryKey: ['identities'] }),
   });
-  if (!providers.data || providers.data.length === 0) return null;
+  if (providers.length === 0) return null;
   const error = linking.error ?? unlinking.error;
   return (
     <Card title={t('security.providers')}>
       {error && <Notice kind="error">{sentence(error)}</Notice>}
       <ul className="divide-y divide-line">
-        {providers.data.map(({ name, display_name }) => {
-          const linked = identities.data?.find((identity) => identity.provider === name);
-          return (
-            <li key={name} className="flex items-center gap-3 py-2.5">
-              <div className="min-w-0 flex-1">
-                <p className="font-medium">{display_name}</p>
-                {linked && <p className="truncate text-soft text-sm">{linked.email}</p>}
-              </div>
-              {linked ? (
-                <Button look="soft" onClick={() => unlinking.mutate(name)}>
-                  {t('security.unlink')}
-                </Button>
-              ) : (
-                <Button look="soft" onClick={() => linking.mutate(name)}>
-                  {t('security.link')}
-                </Button>
-              )}
-            </li>
-          );
-        })}
+        {providers.map(({ name, display_name, linked }) => (
+          <li key={name} className="flex items-center gap-3 py-2.5">
+            <div className="min-w-0 flex-1">
+              <p className="font-medium">{display_name}</p>
+              {linked && <p className="truncate text-soft text-sm">{linked.email}</p>}
+            </div>
+            {linked ? (
+              <Button
+                look="soft"
+                disabled={unlinking.isPending}
+                onClick={() => unlinking.mutate(name)}
+              >
+                {t('security.unlink')}
+              </Button>
+            ) : (
+              <Button look="soft" disabled={linking.isPending} onClick={() => linking.mutate(name)}>
+                {t('security.link')}
+              </Button>
+            )}
+          </li>
+        ))}
       </ul>
       {dialog}
     </Card>
   );
 }
 
+const EVENTS_PAGE = 20;
+
 const EVENTS = new Set([
-  'signed_in',
-  'sign_in_failed',
-  'registered',
-  'password_changed',
-  'session_revoked',
-  'signed_out',
+  'data_exported',
   'email_changed',
   'email_verified',
+  'handle_changed',
+  'identity_linked',
+  'identity_unlinked',
+  'logged_out',
+  'other_sessions_revoked',
+  'password_changed',
+  'password_set',
+  'recovered',
+  'recovery_mailed',
+  'refresh_token_reused',
+  'registered',
+  'session_revoked',
+  'sign_in_failed',
+  'signed_in',
 ]);
 
 /** What happened to the account, so that one notices what one didn't do. */
@@ -231,11 +242,13 @@ function EventsCard() {
     queryKey: ['security-events'],
     enabled: isOpen,
     queryFn: async ({ pageParam }) => {
-      const query = { limit: 20, ...(pageParam !== undefined && { before: pageParam }) };
+      const query = { limit: EVENTS_PAGE, ...(pageParam !== undefined && { before: pageParam }) };
       return read(await api.accounts.GET('/api/account/security-events', { params: { query } }));
     },
     initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next ?? undefined,
+    // After a page that isn't full there is nothing.
+    getNextPageParam: ({ events, next }) =>
+      events.length === EVENTS_PAGE ? (next ?? undefined) : undefined,
   });
   return (
     <Card title={t('security.events')}>

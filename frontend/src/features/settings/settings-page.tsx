@@ -15,6 +15,7 @@ import { AppearanceSection } from './appearance-section';
 import { DevicesSection } from './devices-section';
 import { PrivacySection } from './privacy-section';
 import { ProfileSection } from './profile-section';
+import { ProviderOutcome } from './provider-outcome';
 import { SecuritySection } from './security-section';
 
 const SECTIONS: { path: string; label: MessageKey; icon: ReactNode; Section: () => ReactNode }[] = [
@@ -74,6 +75,7 @@ export default function SettingsPage() {
         </header>
         <div className="min-h-0 flex-1 overflow-y-auto">
           <div className="mx-auto grid w-full max-w-2xl grid-cols-1 gap-4 p-4 sm:p-6">
+            <ProviderOutcome key={chosen?.path} />
             {chosen && <chosen.Section />}
           </div>
         </div>

@@ -42,6 +42,7 @@ const IN_OUR_WORDS = new Set([
   'group_unknown',
   'handle_invalid',
   'handle_taken',
+  'identity_taken',
   'invitation_unknown',
   'last_credential',
   'link_invalid',
@@ -51,10 +52,15 @@ const IN_OUR_WORDS = new Set([
   'not_a_member',
   'not_allowed',
   'not_yourself',
+  'oidc_email_unverified',
+  'oidc_link_required',
+  'oidc_sign_up_off',
   'owner_required',
   'password_too_common',
   'password_too_long',
   'password_too_short',
+  'proof_failed',
+  'proof_needed',
   'provider_unavailable',
   'query_too_short',
   'rate_limited',
@@ -70,8 +76,9 @@ const IN_OUR_WORDS = new Set([
   'version_conflict',
 ]);
 
-function words(code: string, detail: string): string {
-  return IN_OUR_WORDS.has(code) ? t(`problem.code.${code}` as MessageKey) : detail;
+/** What a code means; `otherwise` for one that has no words of ours. */
+export function words(code: string, otherwise: string): string {
+  return IN_OUR_WORDS.has(code) ? t(`problem.code.${code}` as MessageKey) : otherwise;
 }
 
 export function toProblem(status: number, body: unknown): Problem {

@@ -20,8 +20,15 @@ export function takeSecret(): string {
   return secret;
 }
 
-/** What a way over another provider ended in, as it stands in the address. */
-export function takeProviderOutcome(): { outcome?: string; error?: string } {
+/** What a way over another provider ended in. */
+export interface ProviderOutcome {
+  outcome?: string;
+  /** A code. */
+  error?: string;
+}
+
+/** As it stands in the address. */
+export function takeProviderOutcome(): ProviderOutcome {
   const { searchParams } = new URL(globalThis.location.href);
   const outcome = searchParams.get('oidc') ?? undefined;
   const error = searchParams.get('oidc_error') ?? undefined;

@@ -2,8 +2,9 @@
 import { Engine } from '@/engine/engine';
 import { type Credentials, logOut, refresh, type User } from '../api/account';
 import { ServerApi } from '../api/conversations';
+import { words } from '../api/problem';
 import { t } from '../i18n/i18n';
-import { takeProviderOutcome } from './address';
+import { type ProviderOutcome, takeProviderOutcome } from './address';
 import { browserSurroundings, openBrowserSocket, tabLeadership } from './browser';
 import { Tokens } from './tokens';
 
@@ -24,6 +25,7 @@ export class Session {
   #state: SessionState = { kind: 'signed-out' };
   #listeners = new Set<() => void>();
   #tokens = new Tokens(() => this.#ended());
+  #providerOutcome: ProviderOutcome = {};
 
   get state(): SessionState {
     return this.#state;
@@ -36,18 +38,30 @@ export class Session {
 
   /** Goes on where the last visit ended. */
   async resume(handedToken: string | undefined): Promise<void> {
-    const { outcome, error } = takeProviderOutcome();
+    const arrived = takeProviderOutcome();
+    const { outcome, error } = arrived;
     const user = recall();
     if (handedToken) await this.#exchange(handedToken);
     else if (outcome === 'signed_in' || outcome === 'created') await this.#exchange(undefined);
     else if (user) this.#begin(user);
     if (error && this.#state.kind === 'signed-out') {
-      this.#set({ kind: 'signed-out', notice: t('session.providerFailed') });
+      this.#set({ kind: 'signed-out', notice: words(error, t('session.providerFailed')) });
+    } else {
+      this.#providerOutcome = arrived;
     }
     globalThis.addEventListener('storage', (event) => {
       // Signed out, or somebody else signed in, in another tab.
       if (event.key === REMEMBERED) globalThis.location.reload();
     });
+  }
+
+  /** What the person has just come back with, for the screen that sent them to a provider. */
+  get providerOutcome(): ProviderOutcome {
+    return this.#providerOutcome;
+  }
+
+  forgetProviderOutcome(): void {
+    this.#providerOutcome = {};
   }
 
   signIn(credentials: Credentials): void {

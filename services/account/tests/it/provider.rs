@@ -1,125 +1,42 @@
 //! A certified provider of OpenID Connect in a process of its own, and a browser that goes there.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use account::config;
-use local_stack::install::{self, Program};
-use local_stack::process::{Process, Spec};
+use local_stack::ports;
+use local_stack::servers::OpenIdProvider;
 use reqwest::StatusCode;
 use reqwest::header::{LOCATION, SET_COOKIE};
-use tokio::net::TcpStream;
-use tokio::sync::OnceCell;
 
-const CLIENT_ID: &str = "parlance";
-const CLIENT_SECRET: &str = "only for tests";
 /// As the settings of the service call it.
-pub const NAME: &str = "test";
+pub const NAME: &str = OpenIdProvider::NAME;
 
 pub struct Provider {
-    pub process: Process,
-    pub issuer: String,
+    pub process: OpenIdProvider,
     _logs: tempfile::TempDir,
 }
 
 impl Provider {
     pub async fn start(public_url: &str) -> Self {
-        static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
-        let folder = INSTALLED
-            .get_or_init(async || tokio::task::spawn_blocking(install).await.unwrap())
-            .await;
         let logs = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let process = Process::new(Spec {
-            name: "OpenID provider".into(),
-            program: Program::Node.find().unwrap(),
-            arguments: vec![
-                folder.join("provider.mjs").into(),
-                port.to_string().into(),
-                CLIENT_ID.into(),
-                CLIENT_SECRET.into(),
-                format!("{public_url}/api/account/oidc/{NAME}/callback").into(),
-            ],
-            environment: Vec::new(),
-            log: logs.path().join("provider.log"),
-            run_as: None,
-            ports: vec![port],
-            stop_signal: rustix::process::Signal::TERM,
-            stop_grace: Duration::from_secs(2),
-            ready: Arc::new(move || {
-                Box::pin(async move {
-                    TcpStream::connect(("127.0.0.1", port)).await?;
-                    Ok(())
-                })
-            }),
-            ready_within: Duration::from_secs(60),
-        });
-        process.start().await.unwrap();
+        let port = ports::free().unwrap();
+        let process = OpenIdProvider::start(logs.path(), port, public_url).await;
         Self {
-            process,
-            issuer: format!("http://127.0.0.1:{port}"),
+            process: process.unwrap(),
             _logs: logs,
         }
     }
 
     pub fn settings(&self) -> config::Provider {
         config::Provider {
-            issuer: self.issuer.clone(),
-            client_id: CLIENT_ID.to_owned(),
-            client_secret: Some(CLIENT_SECRET.into()),
+            issuer: self.process.issuer(),
+            client_id: OpenIdProvider::CLIENT_ID.to_owned(),
+            client_secret: Some(OpenIdProvider::CLIENT_SECRET.into()),
             client_secret_file: None,
             display_name: "Test".to_owned(),
             scopes: vec!["email".to_owned(), "profile".to_owned()],
         }
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-/// Installs the provider's packages into the cache, once for what is here now.
-fn install() -> PathBuf {
-    install::ensure_installed(&Program::WEB).unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oidc-provider");
-    let files = [
-        "package.json",
-        "package-lock.json",
-        ".npmrc",
-        "provider.mjs",
-    ]
-    .map(|name| (name, std::fs::read(source.join(name)).unwrap()));
-    let digest = files
-        .iter()
-        .flat_map(|(_, content)| content)
-        .fold(0_u64, |digest, byte| {
-            digest.wrapping_mul(1_099_511_628_211) ^ u64::from(*byte)
-        });
-    let folder = install::cache_dir()
-        .unwrap()
-        .join(format!("oidc-provider-{digest:016x}"));
-    if folder.exists() {
-        return folder;
-    }
-    // Whole or not at all, whoever else does the same.
-    let draft = folder.with_extension(format!("draft-{}", std::process::id()));
-    std::fs::create_dir_all(&draft).unwrap();
-    for (name, content) in files {
-        std::fs::write(draft.join(name), content).unwrap();
-    }
-    let installed = std::process::Command::new("npm")
-        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-        .current_dir(&draft)
-        .status()
-        .unwrap();
-    assert!(installed.success());
-    if std::fs::rename(&draft, &folder).is_err() {
-        std::fs::remove_dir_all(&draft).unwrap();
-    }
-    folder
 }
 
 /// A browser, as far as redirects, forms and cookies go.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use futures_util::future::join_all;
 use ids::{ConversationId, UserId};
 use local_stack::throttle::Throttle;
-use message::history::History;
+use message::history::{History, Place};
 use message::sequencer::owner::RawRecord;
 use message::sequencer::routes::Routes;
 
@@ -23,9 +24,6 @@ struct Owned {
 impl Owned {
     /// With a message in each.
     async fn with(count: usize) -> Self {
-        let dynamodb = servers().await.local_aws().dynamodb_url();
-        let throttle = Throttle::start(dynamodb).await.unwrap();
-        let store = store_at(&throttle.url()).await;
         let (mut records, mut conversations) = (Vec::<RawRecord>::new(), Vec::new());
         let reader = TestLog::new().user();
         for _ in 0..count {
@@ -39,6 +37,17 @@ impl Owned {
                 records.push(record);
             }
         }
+        Self::stored(&records, reader, conversations).await
+    }
+
+    async fn stored(
+        records: &[RawRecord],
+        reader: UserId,
+        conversations: Vec<ConversationId>,
+    ) -> Self {
+        let dynamodb = servers().await.local_aws().dynamodb_url();
+        let throttle = Throttle::start(dynamodb).await.unwrap();
+        let store = store_at(&throttle.url()).await;
         let mut owner = owner(&store).await;
         for batch in records.chunks(500) {
             finish(&mut owner, &store, batch).await;
@@ -82,6 +91,8 @@ impl Owned {
 
 /// The head, the person's own membership and marks, and what is unread.
 const REQUESTS_PER_CONVERSATION: u64 = 4;
+/// Of these, what is the person's own: membership and marks.
+const REQUESTS_PER_PERSON: u64 = 2;
 
 #[tokio::test]
 async fn a_reconnect_costs_what_changed_and_not_what_one_owns() {
@@ -123,4 +134,32 @@ async fn a_comparison_of_all_heads_is_a_request_for_a_hundred() {
     assert_eq!(states.unwrap().len(), 100);
     println!("100 states: {cost} requests");
     assert!(cost <= 100 * REQUESTS_PER_CONVERSATION);
+}
+
+#[tokio::test]
+async fn those_who_come_back_at_once_to_one_conversation_share_what_is_everybodys() {
+    const PEOPLE: usize = 200;
+    let mut log = TestLog::new();
+    let people: Vec<UserId> = (0..PEOPLE).map(|_| log.user()).collect();
+    log.create(&people);
+    for n in 0..20 {
+        log.send(people[0], &format!("missed {n}"));
+    }
+    let conversation = log.conversation;
+    let group = Owned::stored(&log.records, people[1], vec![conversation]).await;
+    // Where they stand, and then what they missed.
+    let come_back = people.iter().map(async |person| {
+        let states = group.history.states(*person, vec![conversation]);
+        let head = states.await.unwrap().remove(0).head_number;
+        let missed = group
+            .history
+            .page(*person, conversation, Place::After(head - 20), 100);
+        missed.await.unwrap().entries.len()
+    });
+    let (missed, cost) = group.cost(join_all(come_back)).await;
+    assert_eq!(missed, [20; PEOPLE]);
+    println!("{PEOPLE} came back at once: {cost} requests");
+    // Twice their own; heads and entries for all of them together.
+    let own = 2 * REQUESTS_PER_PERSON * PEOPLE as u64;
+    assert!(cost <= own + PEOPLE as u64 / 2, "{cost} requests");
 }

@@ -1,5 +1,5 @@
-// A provider of OpenID Connect for the tests: the certified `oidc-provider`, with its own forms to sign
-// in. Whoever signs in as `x` is `x`, with the verified e-mail address `x` if that is one; as
+// A provider of OpenID Connect for tests and laptops: the certified `oidc-provider`, with its own forms
+// to sign in. Whoever signs in as `x` is `x`, with the verified e-mail address `x` if that is one; as
 // `unverified:x` with an address that the provider does not vouch for.
 //
 // node provider.mjs <port> <client id> <client secret> <redirect URI>
