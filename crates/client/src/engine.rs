@@ -38,6 +38,7 @@ use backoff::Backoff;
 use conversation::{Conversation, Gap};
 use hints::Hints;
 pub use hints::{MAX_WATCHED, Presence, Typing};
+use marks::Beat;
 
 /// A message that is about to be sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -393,6 +394,8 @@ struct Live {
     heard_at: u64,
     /// Frames that the server counts too.
     counted: u64,
+    /// Frames sent since `welcome`.
+    sent: u64,
     heartbeat_ms: u64,
     /// Hello had a cursor, and its `resumed` has not come; it is given up at this time.
     resuming_until: Option<u64>,
@@ -503,6 +506,7 @@ impl Engine {
         if matches!(self.link, Link::Ended) {
             return;
         }
+        let had = out.len();
         match input {
             Input::Tick => {}
             Input::Opened(token) => self.opened(now, token, out),
@@ -560,6 +564,27 @@ impl Engine {
         }
         self.timers(now, out);
         self.work(now, out);
+        self.count_sent(&out[had..]);
+    }
+
+    /// The server tells how many frames it has read: what was sent needs a number.
+    fn count_sent(&mut self, actions: &[Action]) {
+        let Link::Live(live) = &mut self.link else {
+            return;
+        };
+        let sent = actions
+            .iter()
+            .filter(|action| matches!(action, Action::Transmit(_)))
+            .count() as u64;
+        if sent == 0 {
+            return;
+        }
+        live.sent += sent;
+        for id in &self.busy {
+            if let Some(conversation) = self.conversations.get_mut(id) {
+                conversation.marks.sent(live.sent);
+            }
+        }
     }
 
     /// A conversation in which there is something to do.
@@ -828,6 +853,7 @@ impl Engine {
         self.link = Link::Live(Live {
             heard_at: now,
             counted: 0,
+            sent: 0,
             heartbeat_ms: u64::from(welcome.heartbeat_interval_ms).max(1_000),
             resuming_until: (!self.cursor.is_empty()).then_some(now + self.config.hello_timeout_ms),
             return_at: None,
@@ -902,9 +928,14 @@ impl Engine {
         }
         let resuming = live.resuming_until.is_some();
         self.reconnects.reset();
+        let beat = Beat {
+            now,
+            frames_received: heartbeat.frames_received,
+            server_ms: heartbeat.server_time_unix_ms,
+        };
         for id in &self.busy {
             if let Some(conversation) = self.conversations.get_mut(id) {
-                conversation.marks.settle(now);
+                conversation.marks.heartbeat(beat);
             }
         }
         // Until `resumed` has come, only the older cursor covers what was missed.

@@ -41,6 +41,8 @@ pub struct Connection {
     pub to_server: VecDeque<client_frame::Frame>,
     /// Frames that heartbeats count.
     sent: u64,
+    /// Frames read since `welcome`.
+    pub received: u64,
     /// `None` before `hello`; then whether Redis knows of the socket.
     pub registered: Option<bool>,
     pub outbox: Outbox,
@@ -55,6 +57,7 @@ impl Connection {
             to_client: VecDeque::new(),
             to_server: VecDeque::new(),
             sent: 0,
+            received: 0,
             registered: None,
             outbox: Outbox::default(),
         }
@@ -149,11 +152,12 @@ impl Gateway {
                 Some(true) => now,
                 Some(false) => None,
             };
-            let frames_sent = connection.sent;
+            let (frames_sent, frames_received) = (connection.sent, connection.received);
             connection.push(Frame::Heartbeat(Heartbeat {
                 frames_sent,
+                frames_received,
                 cursor: cursor.map(|ms| ms.to_string()).unwrap_or_default(),
-                server_time_unix_ms: 0,
+                server_time_unix_ms: now.unwrap_or_default() as i64,
             }));
         }
     }

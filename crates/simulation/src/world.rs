@@ -592,9 +592,11 @@ impl World {
     }
 
     fn take_frame(&mut self, at: (usize, u64), fate: Produce) {
-        let Some(frame) = self.connection(at).to_server.pop_front() else {
+        let connection = self.connection(at);
+        let Some(frame) = connection.to_server.pop_front() else {
             return;
         };
+        connection.received += u64::from(connection.registered.is_some());
         let now = self.now_ms;
         match frame {
             client_frame::Frame::Hello(hello) => self.greet(at, &hello),

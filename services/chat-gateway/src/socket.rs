@@ -59,6 +59,7 @@ pub async fn serve(mut ws: WebSocket, format: Format, place: OpenSocket) {
                 connection: &entry.connection,
                 app: &entry.app,
                 counted: 0,
+                received: 0,
             };
             socket.run().await
         }
@@ -295,6 +296,8 @@ struct Socket<'a> {
     app: &'a Arc<App>,
     /// Frames written that the client counts too.
     counted: u64,
+    /// Frames read, whatever became of them.
+    received: u64,
 }
 
 impl Socket<'_> {
@@ -384,6 +387,7 @@ impl Socket<'_> {
         };
         let frame = server_frame::Frame::Heartbeat(Heartbeat {
             frames_sent: self.counted,
+            frames_received: self.received,
             cursor: cursor.map(|ms| ms.to_string()).unwrap_or_default(),
             server_time_unix_ms: self.app.clock.unix_ms() as i64,
         });
@@ -400,6 +404,7 @@ impl Socket<'_> {
             // Answered by the WebSocket itself; after a close the next read is the end.
             return Next::Read;
         }
+        self.received += 1;
         let metrics = &self.app.metrics;
         match decode(self.connection.format, received) {
             Ok(client_frame::Frame::Send(send)) => {

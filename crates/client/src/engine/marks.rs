@@ -1,7 +1,7 @@
 //! What the person's device tells of the person in one conversation: how far it has got and how far they
 //! have read, that it is to look unread, what is hidden. None of it has an answer of its own, and all of it
-//! may come twice. So it is sent again on the next connection unless the server's state shows it, or the
-//! connection outlived it by [`SETTLED_AFTER_MS`] and a heartbeat.
+//! may come twice. So it is sent again on the next connection unless the server's state shows it, or two
+//! heartbeats vouch for it: one that counts it, and one that is [`SETTLED_AFTER_MS`] younger.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,7 @@ use super::Action;
 /// Marks of what was delivered are merged to one in this time, during which the person may read it, and
 /// then they are none.
 const MERGE_MS: u64 = 1_000;
-/// A gateway has a frame in the log by then, or has said that it couldn't. It may send heartbeats for 10 s after
-/// it was cut off from the log, so a heartbeat that came sooner would not vouch for a frame.
+/// A gateway that has read a frame has it in the log by then, or has said that it couldn't.
 const SETTLED_AFTER_MS: u64 = 15_000;
 
 /// Whether the conversation is to look unread, where it did before.
@@ -25,21 +24,72 @@ enum Look {
     ReadTo(u64),
 }
 
-/// When something was sent on this connection.
-type SentAt = Option<u64>;
+/// How far something has got on this connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Way {
+    #[default]
+    Unsent,
+    /// It is among the frames that are sent now.
+    Leaving,
+    /// At the latest the frame of this number, from 1.
+    Sent {
+        frame: u64,
+    },
+    /// A heartbeat counted it: at this time of ours, and of the server.
+    Read {
+        at: u64,
+        server_ms: i64,
+    },
+    Settled,
+}
+
+/// What a heartbeat says of frames of ours.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beat {
+    pub(super) now: u64,
+    pub(super) frames_received: u64,
+    pub(super) server_ms: i64,
+}
+
+impl Way {
+    fn leave(&mut self, frames: u64) {
+        if *self == Self::Leaving {
+            *self = Self::Sent { frame: frames };
+        }
+    }
+
+    /// Both clocks have to say so: ours doesn't know what waits on the way, and the server's may jump.
+    fn hear(&mut self, beat: Beat) {
+        match *self {
+            Self::Sent { frame } if frame <= beat.frames_received => {
+                *self = Self::Read {
+                    at: beat.now,
+                    server_ms: beat.server_ms,
+                };
+            }
+            Self::Read { at, server_ms }
+                if at + SETTLED_AFTER_MS <= beat.now
+                    && server_ms.saturating_add_unsigned(SETTLED_AFTER_MS) <= beat.server_ms =>
+            {
+                *self = Self::Settled;
+            }
+            _ => {}
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     read_wanted: u64,
     read_sent: u64,
-    look: Option<(Look, SentAt)>,
-    hides: BTreeMap<u64, SentAt>,
+    look: Option<(Look, Way)>,
+    hides: BTreeMap<u64, Way>,
     /// The last message of somebody else that was shown.
     delivered: u64,
     /// When it goes to the server.
     delivered_due: Option<u64>,
     delivered_sent: u64,
-    delivered_sent_at: u64,
+    delivered_way: Way,
     delivered_settled: u64,
 }
 
@@ -56,12 +106,12 @@ impl Marks {
         self.read_wanted = self.read_wanted.max(number);
         let takes_off = is_marked_unread || matches!(self.look, Some((Look::Unread, _)));
         if number > 0 && number >= read && takes_off {
-            self.look = Some((Look::ReadTo(number), None));
+            self.look = Some((Look::ReadTo(number), Way::Unsent));
         }
     }
 
     pub(super) fn want_unread(&mut self) {
-        self.look = Some((Look::Unread, None));
+        self.look = Some((Look::Unread, Way::Unsent));
     }
 
     pub(super) fn want_hide(&mut self, number: u64) {
@@ -112,18 +162,18 @@ impl Marks {
         let conversation_id = || id.to_string();
         if let Some(number) = self.read_to_send(server) {
             self.read_sent = number;
-            if let Some((Look::ReadTo(wanted), sent_at)) = &mut self.look
+            if let Some((Look::ReadTo(wanted), way)) = &mut self.look
                 && *wanted <= number
             {
-                *sent_at = Some(now);
+                *way = Way::Leaving;
             }
             transmit(client_frame::Frame::MarkRead(MarkRead {
                 conversation_id: conversation_id(),
                 number,
             }));
         }
-        if let Some((look, sent_at @ None)) = &mut self.look {
-            *sent_at = Some(now);
+        if let Some((look, way @ Way::Unsent)) = &mut self.look {
+            *way = Way::Leaving;
             transmit(match look {
                 Look::Unread => client_frame::Frame::MarkUnread(MarkUnread {
                     conversation_id: conversation_id(),
@@ -134,9 +184,9 @@ impl Marks {
                 }),
             });
         }
-        for (number, sent_at) in &mut self.hides {
-            if sent_at.is_none() {
-                *sent_at = Some(now);
+        for (number, way) in &mut self.hides {
+            if *way == Way::Unsent {
+                *way = Way::Leaving;
                 transmit(client_frame::Frame::Hide(Hide {
                     conversation_id: conversation_id(),
                     number: *number,
@@ -151,7 +201,7 @@ impl Marks {
         if due <= now {
             self.delivered_due = None;
             self.delivered_sent = self.delivered;
-            self.delivered_sent_at = now;
+            self.delivered_way = Way::Leaving;
             transmit(client_frame::Frame::MarkDelivered(MarkDelivered {
                 conversation_id: conversation_id(),
                 number: self.delivered,
@@ -162,8 +212,8 @@ impl Marks {
     /// When [`Self::pump`] has something to do.
     pub(super) fn deadline(&self, server: OnServer) -> u64 {
         let unsent = self.read_to_send(server).is_some()
-            || matches!(self.look, Some((_, None)))
-            || self.hides.values().any(Option::is_none)
+            || matches!(self.look, Some((_, Way::Unsent)))
+            || self.hides.values().any(|way| *way == Way::Unsent)
             || (self.delivered_due.is_none()
                 && self.owes_delivered(server.read)
                 && self.delivered > self.delivered_sent);
@@ -177,24 +227,29 @@ impl Marks {
     /// Nobody knows what became of what was sent: all of it is sent again.
     pub(super) fn lost(&mut self) {
         self.read_sent = 0;
-        if let Some((_, sent_at)) = &mut self.look {
-            *sent_at = None;
-        }
-        for sent_at in self.hides.values_mut() {
-            *sent_at = None;
+        for way in self.ways() {
+            *way = Way::Unsent;
         }
         self.delivered_sent = self.delivered_settled;
         self.delivered_due = None;
     }
 
-    /// A heartbeat came: the connection is alive.
-    pub(super) fn settle(&mut self, now: u64) {
-        let is_settled = |sent_at: SentAt| sent_at.is_some_and(|at| at + SETTLED_AFTER_MS <= now);
-        if self.look.is_some_and(|(_, sent_at)| is_settled(sent_at)) {
-            self.look = None;
-        }
-        self.hides.retain(|_, sent_at| !is_settled(*sent_at));
-        if is_settled(Some(self.delivered_sent_at)) {
+    fn ways(&mut self) -> impl Iterator<Item = &mut Way> {
+        let look = self.look.iter_mut().map(|(_, way)| way);
+        look.chain(self.hides.values_mut())
+            .chain([&mut self.delivered_way])
+    }
+
+    /// So many frames were sent on this connection, with what [`Self::pump`] has added.
+    pub(super) fn sent(&mut self, frames: u64) {
+        self.ways().for_each(|way| way.leave(frames));
+    }
+
+    pub(super) fn heartbeat(&mut self, beat: Beat) {
+        self.ways().for_each(|way| way.hear(beat));
+        self.look = self.look.filter(|(_, way)| *way != Way::Settled);
+        self.hides.retain(|_, way| *way != Way::Settled);
+        if self.delivered_way == Way::Settled {
             self.delivered_settled = self.delivered_settled.max(self.delivered_sent);
         }
     }

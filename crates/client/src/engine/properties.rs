@@ -245,6 +245,7 @@ struct Peer {
     to_client: VecDeque<(u64, server_frame::Frame)>,
     to_server: VecDeque<(u64, client_frame::Frame)>,
     sent: u64,
+    received: u64,
     greeted: bool,
     refusing: HashSet<String>,
 }
@@ -620,6 +621,29 @@ impl World {
         else {
             return;
         };
+        if let Some(peer) = self.peer.as_mut().filter(|peer| peer.greeted) {
+            peer.received += 1;
+        }
+        let untold = match &frame {
+            client_frame::Frame::MarkDelivered(_) => Some("mark_delivered"),
+            client_frame::Frame::MarkUnread(_) => Some("mark_unread"),
+            client_frame::Frame::MarkRead(_) => Some("mark_read"),
+            client_frame::Frame::Hide(_) => Some("hide"),
+            _ => None,
+        };
+        if let Some(name) = untold.filter(|_| refuse) {
+            let error = proto::socket::Error {
+                code: "rate_limited".into(),
+                detail: String::new(),
+                frame: name.into(),
+            };
+            let now = self.now;
+            if let Some(peer) = &mut self.peer {
+                let error = server_frame::Frame::Error(error);
+                peer.to_client.push_back((now, error));
+            }
+            return;
+        }
         match frame {
             client_frame::Frame::Hello(hello) => self.greet(&hello),
             client_frame::Frame::Send(send) => {
@@ -777,22 +801,13 @@ impl World {
     }
 
     fn heartbeat(&mut self) {
-        // A gateway that lives has taken what came some seconds ago.
-        while self.peer.as_ref().is_some_and(|peer| {
-            peer.greeted
-                && peer
-                    .to_server
-                    .front()
-                    .is_some_and(|(sent_at, _)| sent_at + 4_000 <= self.now)
-        }) {
-            self.take(false);
-        }
         let (now, cursor) = (self.now, self.changes.len().to_string());
         if let Some(peer) = self.peer.as_mut().filter(|peer| peer.greeted) {
             let heartbeat = server_frame::Frame::Heartbeat(Heartbeat {
                 frames_sent: peer.sent,
+                frames_received: peer.received,
                 cursor,
-                server_time_unix_ms: 0,
+                server_time_unix_ms: now as i64,
             });
             peer.to_client.push_back((now, heartbeat));
         }

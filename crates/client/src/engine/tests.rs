@@ -251,13 +251,13 @@ fn fewer_frames_than_the_heartbeat_counts_mean_a_new_connection_with_the_old_cur
     let out = bench.frame(server_frame::Frame::Heartbeat(Heartbeat {
         frames_sent: 1,
         cursor: "c1".into(),
-        server_time_unix_ms: 0,
+        ..Heartbeat::default()
     }));
     assert_eq!(out, []);
     let out = bench.frame(server_frame::Frame::Heartbeat(Heartbeat {
         frames_sent: 2,
         cursor: "c2".into(),
-        server_time_unix_ms: 0,
+        ..Heartbeat::default()
     }));
     assert!(out.contains(&Action::Disconnect));
     let out = bench.connect();

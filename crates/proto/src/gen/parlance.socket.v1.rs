@@ -739,6 +739,11 @@ pub struct Heartbeat {
     #[prost(int64, tag = "3")]
     #[schema(required = true)]
     pub server_time_unix_ms: i64,
+    /// Frames of this socket that the server has read since `welcome`. What it then makes of a mark or of `hide` is
+    /// in the log, or was complained of, 15 seconds later.
+    #[prost(uint64, tag = "4")]
+    #[schema(required = true)]
+    pub frames_received: u64,
 }
 /// Something about the last frame was wrong; the socket stays open.
 #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
