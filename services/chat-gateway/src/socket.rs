@@ -60,6 +60,7 @@ pub async fn serve(mut ws: WebSocket, format: Format, place: OpenSocket) {
                 app: &entry.app,
                 counted: 0,
                 received: 0,
+                refused: VecDeque::new(),
             };
             socket.run().await
         }
@@ -289,6 +290,12 @@ fn refuse_frame(code: &str, detail: &str, frame: &str) -> Next {
     Next::Answer(error_frame(code, detail, frame))
 }
 
+/// Refuses for good what has an outbox.
+fn answer_refused(draft: &Draft, (code, detail): Refusal) -> Next {
+    Metrics::refused(code);
+    Next::Answer(server_frame::Frame::Refused(draft.refused(code, detail)))
+}
+
 /// An open, welcomed socket.
 struct Socket<'a> {
     ws: &'a mut WebSocket,
@@ -298,7 +305,16 @@ struct Socket<'a> {
     counted: u64,
     /// Frames read, whatever became of them.
     received: u64,
+    /// First attempts that were refused for good without asking the log, the newest last. Further attempts may
+    /// be on their way already, on this socket: they are refused as well, whatever has changed meanwhile.
+    refused: VecDeque<(ClientMessageId, Refusal)>,
 }
+
+/// A stable code and its sentence.
+type Refusal = (&'static str, &'static str);
+
+/// More than a client has unanswered.
+const REFUSED_KEPT: usize = 1_024;
 
 impl Socket<'_> {
     async fn run(&mut self) -> End {
@@ -482,7 +498,7 @@ impl Socket<'_> {
     }
 
     /// Puts a message, or a change of one, on its way to the log. Its number comes back as a delivery.
-    fn submit(&self, parsed: Result<Draft, Box<Refused>>) -> Next {
+    fn submit(&mut self, parsed: Result<Draft, Box<Refused>>) -> Next {
         let (app, connection) = (self.app, self.connection);
         let draft = match parsed {
             Ok(draft) => Box::new(draft),
@@ -499,7 +515,11 @@ impl Socket<'_> {
             return self.refuse_for_now(conversation, id, "retry", RETRY_AFTER);
         }
         if draft.attempt == Attempt::Again {
-            return self.append(*draft);
+            let refused = self.refused.iter().find(|(refused, _)| *refused == id);
+            return match refused {
+                Some((_, refusal)) => answer_refused(&draft, *refusal),
+                None => self.append(*draft),
+            };
         }
         match app.peers.memberships.known(conversation, connection.user) {
             Some(membership) => self.append_as(membership, *draft),
@@ -507,16 +527,19 @@ impl Socket<'_> {
         }
     }
 
-    fn append_as(&self, membership: Membership, draft: Draft) -> Next {
-        let (code, detail) = match membership {
+    fn append_as(&mut self, membership: Membership, draft: Draft) -> Next {
+        let refusal = match membership {
             Membership::Member | Membership::Unknown => return self.append(draft),
             Membership::NotMember => ("not_a_member", "You are not a member of this conversation."),
             Membership::NoConversation => {
                 ("conversation_unknown", "There is no such conversation.")
             }
         };
-        Metrics::refused(code);
-        Next::Answer(server_frame::Frame::Refused(draft.refused(code, detail)))
+        if self.refused.len() == REFUSED_KEPT {
+            self.refused.pop_front();
+        }
+        self.refused.push_back((draft.client_message_id, refusal));
+        answer_refused(&draft, refusal)
     }
 
     fn append(&self, draft: Draft) -> Next {

@@ -458,8 +458,9 @@ impl World {
                 assert_eq!(code, "target_deleted");
                 assert!(self.refused.insert(client_message_id), "refused twice");
             }
+            // A mark that was refused for now.
+            Update::Complaint { code, .. } => assert_eq!(code, "rate_limited"),
             Update::Reset { .. }
-            | Update::Complaint { .. }
             | Update::ContactsChanged
             | Update::Typing { .. }
             | Update::Presence { .. } => panic!("{update:?}"),

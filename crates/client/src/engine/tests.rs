@@ -1,6 +1,6 @@
 //! Single rules, one at a time.
 
-use proto::socket::{Closing, Joined, Left, MarkRead, Message, Resumed, Send, entry};
+use proto::socket::{Closing, Hide, Joined, Left, MarkRead, Message, Resumed, Send, entry};
 
 use super::*;
 
@@ -493,6 +493,46 @@ fn a_mark_is_sent_once_a_connection_and_never_passes_the_head() {
     bench.frame(server_frame::Frame::State(state(5, 5, 0)));
     bench.give(Input::Closed { code: None });
     assert!(!bench.connect().contains(&mark(5)));
+}
+
+#[test]
+fn a_heartbeat_from_before_a_hide_was_read_does_not_vouch_for_it() {
+    let mut bench = Bench::caught_up_at(5);
+    let (conversation, number) = (CONVERSATION, 5);
+    let hide = || {
+        Action::Transmit(client_frame::Frame::Hide(Hide {
+            conversation_id: conversation.to_string(),
+            number,
+        }))
+    };
+    let two_heartbeats = |bench: &mut Bench, frames_received| {
+        for _ in 0..2 {
+            bench.wait_until(bench.now + 16_000);
+            bench.frame(server_frame::Frame::Heartbeat(Heartbeat {
+                frames_received,
+                server_time_unix_ms: bench.now as i64,
+                ..Heartbeat::default()
+            }));
+        }
+    };
+    let refused = || {
+        server_frame::Frame::Error(proto::socket::Error {
+            code: "rate_limited".into(),
+            frame: "hide".into(),
+            ..proto::socket::Error::default()
+        })
+    };
+    let wish = Input::Hide {
+        conversation,
+        number,
+    };
+    assert_eq!(bench.give(wish), [hide()]);
+    two_heartbeats(&mut bench, 0);
+    bench.frame(refused());
+    assert!(bench.wait_until(bench.now + 1_000).contains(&hide()));
+    two_heartbeats(&mut bench, 2);
+    bench.frame(refused());
+    assert!(!bench.wait_until(bench.now + 1_000).contains(&hide()));
 }
 
 #[test]

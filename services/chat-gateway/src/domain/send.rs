@@ -44,7 +44,8 @@ pub enum Content {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
     First,
-    /// Only the log knows what became of the one before: it is never refused for good before it.
+    /// Only the log knows what became of the one before: it is never refused for good before it, unless the one
+    /// before was, on the same socket.
     Again,
 }
 

@@ -132,7 +132,17 @@ async fn who_is_known_not_to_be_a_member_is_refused_but_a_retry_is_for_the_log()
         ("not_a_member", false)
     );
     assert_eq!(refused.client_message_id, send.client_message_id);
+    // A second attempt that was under way gets the same answer, though she has come in meanwhile.
+    gateway.environment.peers.outsiders.lock().unwrap().clear();
     let again = Send { attempt: 2, ..send };
+    client.send(client_frame::Frame::Send(again.clone())).await;
+    let refused = client.refused().await;
+    assert_eq!(
+        (refused.code.as_str(), refused.retry),
+        ("not_a_member", false)
+    );
+    // On another socket nobody knows what became of the first.
+    let mut client = Client::sign_in(&gateway, eve).await;
     client.send(client_frame::Frame::Send(again)).await;
     assert_eq!(sent_to(conversation, 1).await[0].text, "let me in");
     gateway.stop().await;
