@@ -105,8 +105,8 @@ test('a picture from a file is cut to a square, and others see it', async ({ bro
   await expect(page.getByText('Saved.')).toBeVisible();
 
   const asked: string[] = [];
-  ben.page.on('request', ({ url }) => {
-    if (url().includes('/api/files/people/')) asked.push(url());
+  ben.page.on('request', (request) => {
+    if (request.url().includes('/api/files/people/')) asked.push(request.url());
   });
   await ben.page.goto(`/chat/user?handle=${adasAccount.handle}`);
   await ben.write('hello');
