@@ -27,8 +27,8 @@ import type { Timeline as TimelineData } from './use-timeline';
 
 /** So near to the end counts as being there. */
 const AT_END_PX = 48;
-/** Older or newer entries are fetched before the person comes to the last of them. */
-const NEAR_PX = 900;
+/** Older or newer entries are fetched so long before the last of them comes into sight: a fling takes 0.2 s for it. */
+const NEAR_PX = 2_400;
 
 export interface TimelineHandle {
   goTo(number: number): void;

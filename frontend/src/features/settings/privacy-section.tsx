@@ -1,4 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { startTransition, useOptimistic } from 'react';
 import { read } from '@/shared/api/conversations';
 import type { components } from '@/shared/api/generated/account';
 import { done, sentence } from '@/shared/api/problem';
@@ -25,14 +26,24 @@ export function PrivacySection() {
     queryFn: async () => read(await api.accounts.GET('/api/account/privacy')),
   });
   const changing = useMutation({
+    // One after another, as they were chosen.
+    scope: { id: 'privacy' },
     mutationFn: async (body: Partial<Privacy>) =>
       read(await api.accounts.PATCH('/api/account/privacy', { body })),
-    onMutate: (change) =>
-      queries.setQueryData<Privacy>(['privacy'], (before) => before && { ...before, ...change }),
     onSettled: () => queries.invalidateQueries({ queryKey: ['privacy'] }),
   });
   const error = privacy.error ?? changing.error;
-  const { data } = privacy;
+  // Shows what was chosen at once. What the server says of an earlier choice doesn't take back a later one.
+  const [data, show] = useOptimistic(
+    privacy.data,
+    (known, change: Partial<Privacy>) => known && { ...known, ...change },
+  );
+  const choose = (change: Partial<Privacy>) =>
+    startTransition(async () => {
+      show(change);
+      // Why it failed is said from `changing.error`.
+      await changing.mutateAsync(change).catch(() => undefined);
+    });
   return (
     <>
       {error && <Notice kind="error">{sentence(error)}</Notice>}
@@ -45,7 +56,7 @@ export function PrivacySection() {
               legend={t('privacy.mayWrite')}
               options={MAY_WRITE.map((value) => [value, t(`privacy.may_write.${value}`)] as const)}
               value={data.may_write}
-              onChange={(may_write) => changing.mutate({ may_write })}
+              onChange={(may_write) => choose({ may_write })}
             />
           </Card>
           <Card title={t('privacy.presence')}>
@@ -54,7 +65,7 @@ export function PrivacySection() {
               legend={t('privacy.presence')}
               options={SEES_PRESENCE.map((value) => [value, t(`privacy.sees.${value}`)] as const)}
               value={data.presence_visibility}
-              onChange={(presence_visibility) => changing.mutate({ presence_visibility })}
+              onChange={(presence_visibility) => choose({ presence_visibility })}
             />
           </Card>
           <Card title={t('privacy.found')}>
@@ -63,7 +74,7 @@ export function PrivacySection() {
                 key={key}
                 label={t(`privacy.${key}`)}
                 checked={data[key]}
-                onChange={(checked) => changing.mutate({ [key]: checked })}
+                onChange={(checked) => choose({ [key]: checked })}
               />
             ))}
           </Card>
