@@ -105,7 +105,7 @@ test('a hundred thousand messages stay smooth, and what is loaded above moves no
   await page.getByRole('link', { name: /Ben/ }).click();
   await expect(page.getByText(`line ${MANY}`, { exact: false }).first()).toBeVisible();
 
-  const { jumps } = await isSmooth(page, 'messages', () => page.evaluate(measureFrames, 200));
+  const { jumps } = await isSmooth(page, 'messages', () => scrollUp(page, 40_000));
   expect(jumps).toEqual([]);
   const reached = Number((await page.getByTestId('text').first().textContent())?.match(/\d+/)?.[0]);
   expect(reached).toBeLessThan(MANY - 350);
@@ -160,36 +160,60 @@ async function fillStore(many: number): Promise<void> {
   database.close();
 }
 
-/** Runs in the page: scrolls up and tells how long each frame took, and each time that a message moved back. */
-function measureFrames(many: number): Promise<{ frames: number[]; jumps: number[] }> {
-  return new Promise((resolve) => {
-    const frames: number[] = [];
-    const jumps: number[] = [];
-    let last = performance.now();
-    let watched: Element | undefined;
-    let lastY = 0;
-    const painted = new MessageChannel();
-    painted.port1.onmessage = () => {
-      const y = watched?.isConnected ? watched.getBoundingClientRect().top : undefined;
-      if (y !== undefined && y < lastY - 2) jumps.push(Math.round(y - lastY));
-      if (y === undefined || y < 0 || y > 500) {
-        watched = [...document.querySelectorAll('article')].find(
-          (one) => one.getBoundingClientRect().top > 100,
-        );
-      }
-      lastY = watched?.getBoundingClientRect().top ?? 0;
-    };
-    const frame = (now: number) => {
-      frames.push(Math.round(now - last));
-      last = now;
-      document.querySelector('[data-testid="timeline"]')?.scrollBy(0, -200);
-      // What a person sees stands only after sizes were measured and the frame was painted.
-      painted.port2.postMessage(undefined);
-      if (frames.length < many) requestAnimationFrame(frame);
-      else resolve({ frames: frames.slice(1), jumps });
-    };
-    requestAnimationFrame(frame);
+/** Scrolls up as a wheel does, frame after frame. Tells how long each took, and each time that a message moved back. */
+async function scrollUp(page: Page, px: number): Promise<{ frames: number[]; jumps: number[] }> {
+  const box = await page.getByTestId('timeline').boundingBox();
+  if (!box) throw new Error('the timeline is not in sight');
+  const watching = await page.evaluateHandle(watchFrames);
+  const session = await page.context().newCDPSession(page);
+  await session.send('Input.synthesizeScrollGesture', {
+    x: box.x + box.width / 2,
+    y: box.y + box.height / 2,
+    yDistance: px,
+    speed: 12_000,
+    gestureSourceType: 'mouse',
   });
+  return watching.evaluate((watched) => watched.end());
+}
+
+/** Runs in the page. */
+function watchFrames(): { end: () => { frames: number[]; jumps: number[] } } {
+  const frames: number[] = [];
+  const jumps: number[] = [];
+  let last = performance.now();
+  let watched: Element | undefined;
+  let lastY = 0;
+  let wasAtEdge = false;
+  const timeline = document.querySelector('[data-testid="timeline"]');
+  const painted = new MessageChannel();
+  painted.port1.onmessage = () => {
+    const y = watched?.isConnected ? watched.getBoundingClientRect().top : undefined;
+    if (y !== undefined && y < lastY - 2 && !wasAtEdge) jumps.push(Math.round(y - lastY));
+    if (y === undefined || y < 0 || y > 500) {
+      watched = [...document.querySelectorAll('article')].find(
+        (one) => one.getBoundingClientRect().top > 100,
+      );
+    }
+    lastY = watched?.getBoundingClientRect().top ?? 0;
+    // Where a wheel comes to the edge faster than the store reads, the browser holds it there: what is measured
+    // meanwhile shows as a step, which says nothing of what is loaded above.
+    wasAtEdge = timeline?.scrollTop === 0;
+  };
+  let request = 0;
+  const frame = (now: number) => {
+    frames.push(Math.round(now - last));
+    last = now;
+    // What a person sees stands only after sizes were measured and the frame was painted.
+    painted.port2.postMessage(undefined);
+    request = requestAnimationFrame(frame);
+  };
+  request = requestAnimationFrame(frame);
+  return {
+    end: () => {
+      cancelAnimationFrame(request);
+      return { frames: frames.slice(1), jumps };
+    },
+  };
 }
 
 test('a list of a thousand conversations stays smooth, and is walked through by keyboard', async ({
