@@ -5,12 +5,14 @@
 //! header says of keys (`jwk`, `jku`, `x5u`) is never followed (RFC 8725). Tokens are never
 //! printed.
 
+mod ended;
 mod identity;
 mod keys;
 mod peer;
 mod person;
 mod token;
 
+pub use ended::EndedSessions;
 pub use identity::{
     Caller, IDENTITY_METADATA, IdentityError, IdentitySettings, InternalInterceptor,
     ServiceIdentity, internal_interceptor,

@@ -7,7 +7,7 @@ use tonic::metadata::MetadataMap;
 use crate::token::TokenVerifier;
 
 /// Somebody whose access token was verified. As an axum extractor it needs a [`TokenVerifier`] in
-/// the state; it refuses with `token_missing`, `token_invalid` or `token_expired`.
+/// the state; it refuses with `token_missing`, `token_invalid`, `token_expired` or `session_ended`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Person {
     pub user: UserId,
@@ -48,7 +48,7 @@ where
 /// The person of a gRPC call, by its `authorization` metadata.
 ///
 /// # Errors
-/// `token_missing`, `token_invalid`, `token_expired`, or `unavailable`.
+/// `token_missing`, `token_invalid`, `token_expired`, `session_ended`, or `unavailable`.
 pub async fn person_from_metadata(
     verifier: &TokenVerifier,
     metadata: &MetadataMap,

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::ended::EndedSessions;
 use crate::keys::Jwks;
 use crate::person::Person;
 
@@ -79,6 +80,7 @@ struct Inner {
     clock: Clock,
     keys: Keys,
     good: moka::sync::Cache<[u8; 32], Arc<AccessClaims>>,
+    ended: EndedSessions,
 }
 
 impl TokenVerifier {
@@ -129,16 +131,30 @@ impl TokenVerifier {
                     .max_capacity(REMEMBERED)
                     .time_to_live(Duration::from_secs(3_600))
                     .build(),
+                ended: EndedSessions::default(),
             }),
         }
+    }
+
+    /// The sessions whose tokens it refuses. Nobody follows them of itself: see [`EndedSessions::follow`].
+    #[must_use]
+    pub fn ended_sessions(&self) -> EndedSessions {
+        self.inner.ended.clone()
     }
 
     /// The person whose token this is.
     ///
     /// # Errors
-    /// `token_invalid`, `token_expired`, or `unavailable` when its key can't be fetched now.
+    /// `token_invalid`, `token_expired`, `session_ended`, or `unavailable` when its key can't be fetched now.
     pub async fn verify(&self, token: &str) -> Result<Person, Problem> {
         let claims = self.claims(token).await?;
+        if self.inner.ended.contains(claims.sid) {
+            return Err(Problem::new(
+                Kind::Unauthenticated,
+                "session_ended",
+                "The session has ended. Sign in again.",
+            ));
+        }
         Ok(Person {
             user: claims.sub,
             session: claims.sid,

@@ -24,7 +24,7 @@ message:
   values: message
   kind: StatefulSet
   ports: {http: 7130, grpc: 7131, internal: 7132, ops: 7133}
-  calls: []
+  calls: [account]
   stores: [aws, redis, kafka]
   routes: [/api/messages]
   grpcServices: [parlance.message.v1.MessageService]

@@ -135,9 +135,10 @@ impl App {
         let identity = ServiceIdentity::new(config.identity.clone())?;
         let quota =
             Quota::per_second(settings.frames_per_second).allow_burst(settings.frames_burst);
+        let verifier = TokenVerifier::new(config.tokens.clone());
         let app = Self {
-            peers: Peers::new(&config.peers, &identity)?,
-            verifier: TokenVerifier::new(config.tokens.clone()),
+            peers: Peers::new(&config.peers, &identity, verifier.ended_sessions())?,
+            verifier,
             identity,
             clock,
             boot,
@@ -211,7 +212,8 @@ impl App {
     /// Ends a login session here; returns how many sockets that closes.
     pub fn end_session(&self, session: SessionId) -> u32 {
         // First, so that a socket that is being opened meets one or the other.
-        self.peers.sessions.end(session);
+        let now = self.clock.unix_ms() as i64;
+        self.verifier.ended_sessions().insert(session, now);
         self.registry.end_session(session)
     }
 

@@ -100,6 +100,13 @@ pub async fn run(
     );
     lifecycle.spawn("presence", presence::follow(app.clone(), drained.clone()));
     lifecycle.spawn("last seen", presence::keep_last_seen(app.clone(), drained));
+    // Sockets are told of it by way of Kafka too; this is for requests, and for when Kafka is away.
+    let registry = app.registry.clone();
+    let close = move |session| {
+        registry.end_session(session);
+    };
+    let ended = app.verifier.ended_sessions();
+    ended.follow(&lifecycle, app.peers.account.clone(), close);
 
     let (kafka, redis) = (app.clone(), app.clone());
     serving::serve_ops(

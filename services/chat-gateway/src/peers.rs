@@ -8,7 +8,7 @@ mod times_seen;
 
 use std::time::Duration;
 
-use auth::{PeerChannel, PeerError, Person, ServiceIdentity};
+use auth::{EndedSessions, PeerChannel, PeerError, Person, ServiceIdentity};
 use ids::{ConversationId, SessionId, UserId};
 use moka::Expiry;
 use moka::sync::Cache;
@@ -32,14 +32,13 @@ pub use times_seen::{MAX_PEOPLE, TimesSeen};
 const QUICK: Duration = Duration::from_millis(300);
 /// How long a session that was found good isn't asked for again.
 const SESSION_TTL: Duration = Duration::from_secs(5);
-/// Longer than any access token lives.
-const ENDED_TTL: Duration = Duration::from_secs(3_600);
 const MEMBER_TTL: Duration = Duration::from_secs(30);
 /// Short, because the next thing after "not a member" is often a join.
 const OTHER_TTL: Duration = Duration::from_secs(1);
 const CACHED: u64 = 200_000;
 
 pub struct Peers {
+    pub account: PeerChannel,
     pub sessions: Sessions,
     pub memberships: Memberships,
     pub changes: Changes,
@@ -57,12 +56,16 @@ pub struct PeerAway(&'static str);
 impl Peers {
     /// # Errors
     /// When an address is none.
-    pub fn new(peers: &config::Peers, identity: &ServiceIdentity) -> Result<Self, PeerError> {
+    pub fn new(
+        peers: &config::Peers,
+        identity: &ServiceIdentity,
+        ended: EndedSessions,
+    ) -> Result<Self, PeerError> {
         let channel = |name, url| PeerChannel::new(name, url, identity.clone());
         let account = channel("account", &peers.account)?;
         let conversation = channel("conversation", &peers.conversation)?;
         Ok(Self {
-            sessions: Sessions::new(account.clone()),
+            sessions: Sessions::new(account.clone(), ended),
             memberships: Memberships::new(conversation.clone()),
             changes: Changes {
                 peer: channel("message", &peers.message)?,
@@ -70,7 +73,8 @@ impl Peers {
             audiences: Audiences::new(conversation.clone()),
             permissions: Permissions::new(account.clone()),
             co_members: CoMembers { peer: conversation },
-            times_seen: TimesSeen::new(account),
+            times_seen: TimesSeen::new(account.clone()),
+            account,
         })
     }
 }
@@ -79,37 +83,24 @@ impl Peers {
 pub struct Sessions {
     peer: PeerChannel,
     good: Cache<SessionId, ()>,
-    ended: Cache<SessionId, ()>,
+    ended: EndedSessions,
 }
 
 impl Sessions {
-    fn new(peer: PeerChannel) -> Self {
-        let cache = |ttl| {
-            Cache::builder()
-                .max_capacity(CACHED)
-                .time_to_live(ttl)
-                .build()
-        };
+    fn new(peer: PeerChannel, ended: EndedSessions) -> Self {
         Self {
             peer: peer.with_deadline(QUICK),
-            good: cache(SESSION_TTL),
-            ended: cache(ENDED_TTL),
+            good: Cache::builder()
+                .max_capacity(CACHED)
+                .time_to_live(SESSION_TTL)
+                .build(),
+            ended,
         }
     }
 
-    /// Remembers that a session has ended.
-    pub fn end(&self, session: SessionId) {
-        self.ended.insert(session, ());
-    }
-
-    /// Whether a session is known here to have ended.
-    pub fn has_ended(&self, session: SessionId) -> bool {
-        self.ended.contains_key(&session)
-    }
-
     /// Asks the account service. When it is away, the verified token is enough.
-    pub async fn check(&self, person: &Person) -> bool {
-        if self.has_ended(person.session) {
+    pub async fn check(&self, person: &Person, now_unix_ms: u64) -> bool {
+        if self.ended.contains(person.session) {
             return false;
         }
         if self.good.contains_key(&person.session) {
@@ -124,7 +115,7 @@ impl Sessions {
         let mut account = AccountInternalServiceClient::new(self.peer.channel());
         match account.check_session(request).await {
             Ok(answer) if !answer.get_ref().active => {
-                self.end(person.session);
+                self.ended.insert(person.session, now_unix_ms as i64);
                 return false;
             }
             Ok(_) => {}

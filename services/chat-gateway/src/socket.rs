@@ -91,7 +91,7 @@ async fn connect(ws: &mut WebSocket, format: Format, app: &Arc<App>) -> Result<E
             return Err(End::Close(refused_token(&problem)));
         }
     };
-    if !app.peers.sessions.check(&person).await {
+    if !app.peers.sessions.check(&person, app.clock.unix_ms()).await {
         return Err(End::Close(Close::SESSION_ENDED));
     }
     let connection = Arc::new(Connection::new(NewConnection {
@@ -111,7 +111,7 @@ async fn connect(ws: &mut WebSocket, format: Format, app: &Arc<App>) -> Result<E
     let connection = &entry.connection;
     let sockets = app.registry.insert(connection);
     // Looked at again, now that whoever ends sessions or drains finds this one.
-    if app.peers.sessions.has_ended(connection.session) {
+    if app.verifier.ended_sessions().contains(connection.session) {
         return Err(End::Close(Close::SESSION_ENDED));
     }
     if app.draining.is_cancelled() {

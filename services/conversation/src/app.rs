@@ -33,7 +33,7 @@ pub struct App {
     pub pool: PgPool,
     outbox: Outbox,
     publisher: Publisher,
-    peers: Peers,
+    pub peers: Peers,
 }
 
 impl App {

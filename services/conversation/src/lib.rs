@@ -96,6 +96,9 @@ pub async fn run(
     lifecycle.spawn("activity notes", notes.run(lifecycle.stopping()));
     lifecycle.spawn("activity counter", counter.run(lifecycle.stopping()));
     let relay = app.relay(&config);
+    app.tokens
+        .ended_sessions()
+        .follow(&lifecycle, app.peers.account.clone(), |_| {});
     lifecycle.spawn("relay", relay.run(lifecycle.stopping()));
     lifecycle.ready().set(true);
     Ok(())

@@ -88,6 +88,10 @@ pub async fn run(
         listeners.internal,
         reflect(grpc::internal(app.clone())),
     );
+    let account = app.attachments.peers.account.clone();
+    app.tokens
+        .ended_sessions()
+        .follow(&lifecycle, account, |_| {});
     let sweep = app.sweep(&config);
     let stopping = lifecycle.stopping();
     lifecycle.spawn("sweep", async move {

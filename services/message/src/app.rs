@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use auth::{IdentitySettings, ServiceIdentity, TokenVerifier};
+use auth::{IdentitySettings, PeerChannel, ServiceIdentity, TokenVerifier};
 use axum::extract::FromRef;
 use clock::Clock;
 use ids::BootId;
@@ -23,6 +23,7 @@ pub struct App {
     pub sending: Sending,
     pub tokens: TokenVerifier,
     pub identity: ServiceIdentity,
+    pub account: PeerChannel,
     pub store: Store,
     pub waiters: Waiters,
     /// Whether answers of the log can reach this pod.
@@ -49,6 +50,10 @@ impl App {
             config.kafka.message_partition_base,
             config.kafka.deliveries_partitions,
         );
+        let identity = ServiceIdentity::new(IdentitySettings {
+            service: "message".to_owned(),
+            ..config.identity.clone()
+        })?;
         let store = Store::connect(&config.aws).await;
         let routes = Routes::new(config.redis.url.expose())?;
         let history = History::new(store.clone(), routes.clone());
@@ -61,10 +66,8 @@ impl App {
             sending: Sending::new(log, history.clone(), clock.clone()),
             history,
             tokens: TokenVerifier::new(config.tokens.clone()),
-            identity: ServiceIdentity::new(IdentitySettings {
-                service: "message".to_owned(),
-                ..config.identity.clone()
-            })?,
+            account: PeerChannel::new("account", &config.peers.account, identity.clone())?,
+            identity,
             store,
             waiters,
             hears: Arc::new(AtomicBool::new(false)),

@@ -15,11 +15,18 @@ pub struct Config {
     pub telemetry: telemetry::TelemetrySettings,
     pub tokens: auth::TokenSettings,
     pub identity: auth::IdentitySettings,
+    pub peers: Peers,
     pub redis: RedisSettings,
     pub kafka: kafka::KafkaSettings,
     pub aws: AwsSettings,
     pub message: MessageSettings,
     pub shutdown: ShutdownSettings,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peers {
+    pub account: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

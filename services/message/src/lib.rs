@@ -114,6 +114,9 @@ pub async fn run(
         listeners.internal,
         reflect(grpc::internal(app.clone())),
     );
+    app.tokens
+        .ended_sessions()
+        .follow(&lifecycle, app.account.clone(), |_| {});
     let hears = app.hears.clone();
     lifecycle.spawn(
         "waiters",

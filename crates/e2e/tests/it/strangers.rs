@@ -1,6 +1,8 @@
 //! Every route of the services that have no such test of their own, by their own documents: a route that is
 //! added is tried too. Those of accounts and conversations are in `services/*/tests/it`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use test_support::{People, Surface};
 
@@ -31,6 +33,56 @@ async fn no_route_of_messages_files_and_gateways_is_open_to_strangers() {
         surface(&stage, service)
             .await
             .refuses_strangers(public, &[("a token of another signer", stranger.clone())])
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn no_route_takes_a_token_whose_session_has_ended() {
+    let stage = stage(Turn::with_others().await).await;
+    let ada = stage.person("ada").await;
+    let token = ada.credentials().access_token;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let origin = stage.suite.origin();
+    let code = async |path: &str| {
+        let asked = http.get(format!("{origin}{path}")).bearer_auth(&token);
+        let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+        answer["code"].as_str().map(str::to_owned)
+    };
+    let somebody = ada.user_id();
+    let services = [
+        ("conversations", "/api/conversations".to_owned()),
+        (
+            "messages",
+            format!("/api/messages/conversations/{somebody}/entries"),
+        ),
+        ("files", format!("/api/files/{somebody}/download")),
+        ("gateway", format!("/api/gateway/presence?ids={somebody}")),
+    ];
+    for (service, path) in &services {
+        let before = code(path).await;
+        assert_ne!(before.as_deref(), Some("session_ended"), "{service}");
+        assert_ne!(before.as_deref(), Some("token_invalid"), "{service}");
+    }
+    ada.log_out().await.unwrap();
+    let ended = std::time::Instant::now();
+    for (service, path) in &services {
+        while code(path).await.as_deref() != Some("session_ended") {
+            let after = ended.elapsed();
+            assert!(after < Duration::from_secs(5), "{service}: {after:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        println!("{service}: refused {:?} after the log-out", ended.elapsed());
+    }
+    for (service, public) in [
+        ("conversations", &[] as &[&str]),
+        ("messages", &[]),
+        ("files", &[]),
+        ("gateway", &["GET /socket"]),
+    ] {
+        surface(&stage, service)
+            .await
+            .refuses_strangers(public, &[("the token", token.clone())])
             .await;
     }
 }

@@ -128,6 +128,7 @@ impl Plan<'_> {
             "conversation" => &["account", "message"],
             "chat-gateway" => &["account", "conversation", "message"],
             "file-upload" => &["account", "conversation"],
+            "message" => &["account"],
             _ => &[],
         };
         for peer in peers {

@@ -5,6 +5,7 @@ mod contacts;
 mod internal;
 mod last_seen;
 mod pictures;
+mod sessions;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use proto::account::id_internal_service_server::IdInternalServiceServer;
 use proto::account::last_seen_internal_service_server::LastSeenInternalServiceServer;
 use proto::account::permission_internal_service_server::PermissionInternalServiceServer;
 use proto::account::picture_internal_service_server::PictureInternalServiceServer;
+use proto::account::session_internal_service_server::SessionInternalServiceServer;
 use serving::client_address;
 use tonic::Request;
 use tonic::service::Routes;
@@ -49,6 +51,10 @@ pub fn internal_routes(app: Arc<App>, identity: ServiceIdentity) -> Routes {
     .add_service(PictureInternalServiceServer::with_interceptor(
         pictures::Pictures(app.clone()),
         files,
+    ))
+    .add_service(SessionInternalServiceServer::with_interceptor(
+        sessions::Sessions(app.clone()),
+        known.clone(),
     ))
     .add_service(AccountInternalServiceServer::with_interceptor(
         internal::Internal(app.clone()),

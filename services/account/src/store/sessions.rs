@@ -335,6 +335,32 @@ pub async fn is_active(
     .map_err(failed)
 }
 
+/// Sessions that ended at this time or later, with the time, in the order of both; of those at exactly that time,
+/// only what comes after `after`.
+pub async fn ended_since(
+    database: &PgPool,
+    from_unix_ms: u64,
+    after: Option<SessionId>,
+    limit: u32,
+) -> Result<Vec<(SessionId, u64)>, Problem> {
+    let after = after.map_or(Uuid::nil(), |session| session.as_uuid());
+    let rows: Vec<(Uuid, i64)> = sqlx::query_as(
+        "SELECT session_id, ended_unix_ms FROM sessions
+         WHERE ended_unix_ms IS NOT NULL AND (ended_unix_ms, session_id) > ($1, $2)
+         ORDER BY ended_unix_ms, session_id LIMIT $3",
+    )
+    .bind(ms(from_unix_ms))
+    .bind(after)
+    .bind(i64::from(limit))
+    .fetch_all(database)
+    .await
+    .map_err(failed)?;
+    Ok(rows
+        .into_iter()
+        .map(|(session, ended)| (SessionId::from_uuid(session), ended as u64))
+        .collect())
+}
+
 /// A session that ended, in the outbox.
 pub struct Ended {
     pub position: i64,

@@ -9,6 +9,8 @@ mod conversation;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod ended_sessions;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod grpc;

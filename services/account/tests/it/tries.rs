@@ -41,17 +41,17 @@ async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
     service.register(&email).await;
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     // In turn, so that whatever else the machine does slows both.
-    for _ in 0..15 {
+    for _ in 0..40 {
         for (email, times) in [(&email, &mut known), (&somebody(), &mut unknown)] {
             let began = std::time::Instant::now();
             service.sign_in(email, "two old goats").await;
             times.push(began.elapsed());
         }
     }
-    // The fastest of each: what the machine does besides only ever adds.
+    // The fastest of each: what the machine does besides only ever adds. A hash takes many times the difference.
     let (known, unknown) = (known.iter().min().unwrap(), unknown.iter().min().unwrap());
     println!("fastest with an account {known:?}, without {unknown:?}");
-    assert!(*unknown > *known / 2 && *known > *unknown / 2);
+    assert!(known.abs_diff(*unknown).as_millis() < 5);
 }
 
 #[tokio::test]
