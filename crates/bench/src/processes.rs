@@ -61,13 +61,8 @@ pub fn resident_kib(processes: &[Named], name: &str) -> u64 {
     processes
         .iter()
         .filter(|process| process.name == name)
-        .filter_map(|process| {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid)).ok()?;
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix("VmRSS:"))?;
-            line.trim().split(' ').next()?.parse::<u64>().ok()
-        })
+        .filter_map(|process| local_stack::process::resident_bytes(process.pid))
+        .map(|bytes| bytes / 1_024)
         .sum()
 }
 

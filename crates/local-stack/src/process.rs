@@ -128,6 +128,12 @@ impl Process {
         exists.then(|| running.pid.as_raw_pid().unsigned_abs())
     }
 
+    /// [`resident_bytes`] of the process, while it runs.
+    #[must_use]
+    pub fn resident_bytes(&self) -> Option<u64> {
+        resident_bytes(self.pid()?)
+    }
+
     /// The process and its children, while it runs. Postgres, for one, works in children.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
@@ -509,4 +515,15 @@ pub fn log_tail(path: &Path) -> String {
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
+}
+/// Memory that a process holds, without its children, in bytes (`VmRSS` of proc_pid_status(5)). None: there is no
+/// such process.
+#[must_use]
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().split(' ').next()?.parse().ok()?;
+    Some(kib * 1_024)
 }

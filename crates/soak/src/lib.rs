@@ -1,6 +1,7 @@
 //! Verifies the suite on this machine while its processes are killed, paused and cut off.
 
 pub mod faults;
+mod memory;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use verify::command::{HISTORY, Outcome, judge};
 use verify::run::{Options, Run};
 
 pub use faults::Blow;
+pub use memory::MostMemory;
 pub use report::{SeedResult, Summary};
 
 /// How long, how hard, and with which seeds.
@@ -89,13 +91,14 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
                 kept
             }
             None => {
-                let outcome = Box::pin(run_seed(&arguments, seed, &folder)).await?;
+                let (outcome, most_memory) = Box::pin(run_seed(&arguments, seed, &folder)).await?;
                 println!("seed {seed}\n{}\n{}", outcome.figures, outcome.report);
                 let result = SeedResult {
                     commit: commit.clone(),
                     options: how.clone(),
                     seed,
                     outcome,
+                    most_memory,
                 };
                 result.keep(&folder)?;
                 result
@@ -122,7 +125,11 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     })
 }
 
-async fn run_seed(arguments: &Arguments, seed: u64, folder: &Path) -> Result<Outcome> {
+async fn run_seed(
+    arguments: &Arguments,
+    seed: u64,
+    folder: &Path,
+) -> Result<(Outcome, MostMemory)> {
     std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     let options = Options {
         seed: Some(seed),
@@ -153,7 +160,7 @@ async fn run_seed(arguments: &Arguments, seed: u64, folder: &Path) -> Result<Out
 }
 
 /// Starts a suite with two gateways, two message pods and relays between, verifies it while it is dealt
-/// these blows, and stops it.
+/// these blows, and stops it. What came of it, and how much memory that took.
 ///
 /// # Errors
 /// When the suite doesn't start, or something of it doesn't come back.
@@ -162,7 +169,7 @@ pub async fn verify_suite(
     options: Options,
     blows: &[Blow],
     history: &Path,
-) -> Result<Outcome> {
+) -> Result<(Outcome, MostMemory)> {
     let suite = Box::pin(Suite::start(SuiteOptions {
         gateways: 2,
         message_pods: 2,
@@ -176,8 +183,13 @@ pub async fn verify_suite(
         options,
         history: history.to_path_buf(),
     };
-    Box::pin(run.go(async |recorder| faults::make_all(&suite, &recorder, blows).await)).await?;
+    let mut most_memory = MostMemory::new();
+    tokio::select! {
+        done = Box::pin(run.go(async |recorder| faults::make_all(&suite, &recorder, blows).await)) => done?,
+        never = memory::watch(&suite, &mut most_memory) => match never {},
+    };
     suite.stop().await;
     let history = history.to_path_buf();
-    Ok(tokio::task::spawn_blocking(move || judge(&history, &Limits::default())).await??)
+    let judged = tokio::task::spawn_blocking(move || judge(&history, &Limits::default()));
+    Ok((judged.await??, most_memory))
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use verify::command::{Outcome, VERDICT};
 use verify::history::Phase;
 
+use crate::memory::MostMemory;
+
 /// What came of one seed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SeedResult {
@@ -17,6 +19,7 @@ pub struct SeedResult {
     pub options: String,
     pub seed: u64,
     pub outcome: Outcome,
+    pub most_memory: MostMemory,
 }
 
 impl SeedResult {
@@ -77,6 +80,8 @@ pub struct Summary {
     pub violations: u64,
     pub seeds: Vec<SeedLine>,
     pub kinds: BTreeMap<String, KindLine>,
+    /// Of all seeds.
+    pub most_memory: MostMemory,
 }
 
 /// A seed in a line.
@@ -118,9 +123,14 @@ impl Summary {
             commit,
             seed,
             outcome,
+            most_memory,
             ..
         } in results
         {
+            for (name, bytes) in most_memory {
+                let most = summary.most_memory.entry(name.clone()).or_default();
+                *most = (*most).max(*bytes);
+            }
             let (report, figures) = (&outcome.report, &outcome.figures);
             if !summary.commits.contains(commit) {
                 summary.commits.push(commit.clone());
@@ -270,6 +280,18 @@ impl fmt::Display for Summary {
                 line.delivery_p99_ms,
                 line.recovery_p50_ms,
                 line.recovery_max_ms
+            )?;
+        }
+        let most: Vec<String> = self
+            .most_memory
+            .iter()
+            .map(|(name, bytes)| format!("{name} {}", bytes / 1_000_000))
+            .collect();
+        if !most.is_empty() {
+            writeln!(
+                f,
+                "\nMost memory that a process held in any second of any seed, MB: {}.",
+                most.join(", ")
             )?;
         }
         Ok(())

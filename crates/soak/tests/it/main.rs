@@ -50,7 +50,7 @@ async fn the_promise_is_kept_while_processes_die_and_stand_still() {
         after: Duration::from_secs(2),
         faults,
     });
-    let outcome = Box::pin(verify_suite(
+    let (outcome, most_memory) = Box::pin(verify_suite(
         SuiteOptions::for_tests(&folder.path().join("data")),
         options(20_251_125),
         &blows,
@@ -59,7 +59,9 @@ async fn the_promise_is_kept_while_processes_die_and_stand_still() {
     .await
     .unwrap();
     println!("{}\n{}", outcome.figures, outcome.report);
+    println!("most memory: {most_memory:?}");
     assert_eq!(outcome.report.verdict, Verdict::Passed);
+    assert!(most_memory["message"] > 1_000_000);
     assert!(outcome.report.counts.acknowledged > 500);
     assert!(outcome.report.counts.faults_seen >= 8);
 }
