@@ -182,8 +182,9 @@ async fn first_hello(ws: &mut WebSocket, format: Format, app: &App) -> Result<He
     Err(End::Close(Close::HELLO_EXPECTED))
 }
 
-const fn refused_token(problem: &Problem) -> Close {
+fn refused_token(problem: &Problem) -> Close {
     match problem.kind {
+        Kind::Unauthenticated if problem.code == "session_ended" => Close::SESSION_ENDED,
         Kind::Unauthenticated => Close::TOKEN_INVALID,
         _ => Close::TRY_AGAIN_LATER,
     }
