@@ -6,6 +6,7 @@
 //! printed.
 
 mod ended;
+mod follow;
 mod identity;
 mod keys;
 mod peer;
