@@ -67,6 +67,9 @@ test('who may write, see one online and find one is a setting, and holds', async
     page.waitForResponse(
       (answer) => answer.request().method() === 'PATCH' && answer.url().endsWith('/privacy'),
     );
+  const mayWrite = page.getByRole('group', { name: 'Who may start to write to you' });
+  const byHandle = page.getByRole('switch', { name: 'By exactly your handle' });
+  await expect(byHandle).toBeChecked();
   // What is read again after the first choice comes late, and doesn't know of the second.
   let choose = () => {};
   const isChosen = new Promise<void>((resolve) => {
@@ -78,8 +81,6 @@ test('who may write, see one online and find one is a setting, and holds', async
     await isChosen;
     return route.fulfill({ response });
   });
-  const mayWrite = page.getByRole('group', { name: 'Who may start to write to you' });
-  const byHandle = page.getByRole('switch', { name: 'By exactly your handle' });
   const states = await byHandle.evaluateHandle((element) => {
     const seen: (string | null)[] = [];
     new MutationObserver(() => seen.push(element.getAttribute('aria-checked'))).observe(element, {
