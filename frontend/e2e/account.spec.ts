@@ -70,16 +70,25 @@ test('who may write, see one online and find one is a setting, and holds', async
   const mayWrite = page.getByRole('group', { name: 'Who may start to write to you' });
   const byHandle = page.getByRole('switch', { name: 'By exactly your handle' });
   await expect(byHandle).toBeChecked();
-  // What is read again after the first choice comes late, and doesn't know of the second.
-  let choose = () => {};
+  // What is read again after the first choice doesn't know of the second, and comes before its answer.
+  let [choose, readAgain] = [() => {}, () => {}];
   const isChosen = new Promise<void>((resolve) => {
     choose = resolve;
   });
+  const isReadAgain = new Promise<void>((resolve) => {
+    readAgain = resolve;
+  });
+  let patches = 0;
   await page.route('**/api/account/privacy', async (route) => {
-    if (route.request().method() !== 'GET') return route.continue();
+    if (route.request().method() === 'PATCH') {
+      patches += 1;
+      if (patches > 1) await isReadAgain;
+      return route.continue();
+    }
     const response = await route.fetch();
     await isChosen;
-    return route.fulfill({ response });
+    await route.fulfill({ response });
+    readAgain();
   });
   const states = await byHandle.evaluateHandle((element) => {
     const seen: (string | null)[] = [];
