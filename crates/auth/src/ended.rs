@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ids::SessionId;
+use problem::{Kind, Problem};
 
 /// No access token is good for so long after its session has ended.
 const KEPT_MS: i64 = 3_600_000;
@@ -34,6 +35,16 @@ impl EndedSessions {
         let mut ends = self.ends.write().unwrap_or_else(PoisonError::into_inner);
         ends.retain(|_, ended| now_unix_ms.saturating_sub(*ended) < KEPT_MS);
     }
+}
+
+/// The refusal of what comes from a session that has ended: `session_ended`.
+#[must_use]
+pub fn session_ended() -> Problem {
+    Problem::new(
+        Kind::Unauthenticated,
+        "session_ended",
+        "The session has ended. Sign in again.",
+    )
 }
 
 #[cfg(test)]

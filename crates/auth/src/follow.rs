@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::time::Duration;
 
 use ids::SessionId;
@@ -16,8 +17,6 @@ const RARELY: Duration = Duration::from_secs(8);
 /// An end may be seen this much later than its time says: it is written in a transaction, and the clocks of the
 /// account service's pods differ.
 const OVERLAP_MS: i64 = 30_000;
-/// What one answer holds, if there is more.
-const PAGE: usize = 1_000;
 
 impl EndedSessions {
     /// Asks the account service every second which sessions have ended, for the life of the process, and tells
@@ -41,7 +40,7 @@ impl EndedSessions {
         &self,
         account: &PeerChannel,
         on_end: impl Fn(SessionId) + Send + Sync,
-    ) -> std::convert::Infallible {
+    ) -> Infallible {
         let mut from_unix_ms = 0;
         let mut wait = EVERY;
         loop {
@@ -92,7 +91,6 @@ impl EndedSessions {
                 return Ok(began);
             };
             (from_unix_ms, after_session_id) = (last.ended_unix_ms, last.session_id.clone());
-            let is_last = sessions.len() < PAGE;
             for ended in sessions {
                 let Ok(session) = SessionId::from_slice(&ended.session_id) else {
                     continue;
@@ -100,9 +98,6 @@ impl EndedSessions {
                 if self.insert(session, ended.ended_unix_ms) {
                     on_end(session);
                 }
-            }
-            if is_last {
-                return Ok(began);
             }
         }
     }

@@ -13,7 +13,7 @@ mod peer;
 mod person;
 mod token;
 
-pub use ended::EndedSessions;
+pub use ended::{EndedSessions, session_ended};
 pub use identity::{
     Caller, IDENTITY_METADATA, IdentityError, IdentitySettings, InternalInterceptor,
     ServiceIdentity, internal_interceptor,

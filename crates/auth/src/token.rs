@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::ended::EndedSessions;
+use crate::ended::{EndedSessions, session_ended};
 use crate::keys::Jwks;
 use crate::person::Person;
 
@@ -149,11 +149,7 @@ impl TokenVerifier {
     pub async fn verify(&self, token: &str) -> Result<Person, Problem> {
         let claims = self.claims(token).await?;
         if self.inner.ended.contains(claims.sid) {
-            return Err(Problem::new(
-                Kind::Unauthenticated,
-                "session_ended",
-                "The session has ended. Sign in again.",
-            ));
+            return Err(session_ended());
         }
         Ok(Person {
             user: claims.sub,

@@ -1,5 +1,6 @@
 //! What people do with their accounts; REST and gRPC both come here.
 
+use auth::session_ended;
 use ids::{SessionId, UserId};
 use problem::{Kind, Problem};
 use settings::Secret;
@@ -550,14 +551,6 @@ pub(crate) fn invalid() -> Problem {
 
 pub(crate) fn taken(field: &'static str, code: &'static str, detail: &'static str) -> Problem {
     Problem::new(Kind::AlreadyExists, code, detail).with_field(field, code, detail)
-}
-
-pub(crate) fn session_ended() -> Problem {
-    Problem::new(
-        Kind::Unauthenticated,
-        "session_ended",
-        "The session has ended. Sign in again.",
-    )
 }
 
 pub(crate) fn credentials_wrong() -> Problem {

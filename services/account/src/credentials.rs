@@ -1,12 +1,12 @@
 //! What proves a person: the password, proofs that are asked for once more, and links by mail.
 
-use auth::Person;
+use auth::{Person, session_ended};
 use ids::{SessionId, UserId};
 use problem::{Kind, Problem};
 use settings::Secret;
 use sqlx::{Postgres, Transaction};
 
-use crate::accounts::{credentials_wrong, invalid, password_code, session_ended, taken};
+use crate::accounts::{credentials_wrong, invalid, password_code, taken};
 use crate::app::App;
 use crate::domain::{Client, Email, NewPassword, RandomToken, SecurityEvent};
 use crate::hasher::Verdict;

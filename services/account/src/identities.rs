@@ -1,12 +1,11 @@
 //! Sign-in by other providers, and the identities that are linked to an account.
 
-use auth::Person;
+use auth::{Person, session_ended};
 use ids::{SessionId, UserId};
 use problem::{Kind, Problem};
 
 use crate::accounts::{
     From, NewPerson, SignedIn, credentials_wrong, invalid, local_as_name, name_of_last_resort,
-    session_ended,
 };
 use crate::app::App;
 use crate::domain::{Client, DisplayName, RandomToken, ReturnPath, SecurityEvent, device_name};

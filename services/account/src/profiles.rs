@@ -1,10 +1,10 @@
 //! A person's own profile and data: changed, exported, deleted.
 
-use auth::Person;
+use auth::{Person, session_ended};
 use problem::{Fields, Kind, Problem};
 use serde_json::{Map, Value, json};
 
-use crate::accounts::{invalid, session_ended, taken};
+use crate::accounts::{invalid, taken};
 use crate::app::App;
 use crate::domain::{Client, DisplayName, Handle, Picture, SecurityEvent, StatusText};
 use crate::store;
