@@ -760,6 +760,7 @@ impl Engine {
                         | Frame::Hidden(_)
                         | Frame::SettingsChanged(_)
                         | Frame::Resync(_)
+                        | Frame::Error(_)
                 ) {
                     live.counted += 1;
                 }

@@ -87,6 +87,7 @@ fn is_counted(frame: &Frame) -> bool {
             | Frame::Hidden(_)
             | Frame::SettingsChanged(_)
             | Frame::Resync(_)
+            | Frame::Error(_)
     )
 }
 

@@ -372,6 +372,26 @@ describe('an engine', () => {
     expect(server.reader('tea', ben).read).toBe(0);
   });
 
+  it('tells marks again that the server could not take, on the same socket', async () => {
+    const server = new SimulatedServer(seededRandom(12));
+    const [ada, ben] = [person('ada'), person('ben')];
+    server.create('tea', [ada, ben]);
+    const engine = device(server, ben);
+    await settled(engine);
+    const [socket] = server.sockets;
+    server.faults = { ...NO_FAULTS, refuseWithRetry: 1 };
+    const number = server.say('tea', ada, 'hot').number;
+    await until(() => server.refusedMarks.has('mark_delivered'));
+    server.faults = NO_FAULTS;
+    await until(() => server.reader('tea', ben).delivered === number);
+    server.faults = { ...NO_FAULTS, refuseWithRetry: 1 };
+    await engine.markRead('tea', number);
+    await until(() => server.refusedMarks.has('mark_read'));
+    server.faults = NO_FAULTS;
+    await until(() => server.reader('tea', ben).read === number);
+    expect([...server.sockets]).toEqual([socket]);
+  });
+
   it('ends when the session ends', async () => {
     const server = new SimulatedServer(seededRandom(9));
     const engine = device(server, person('ada'));
@@ -471,6 +491,10 @@ describe('any history', () => {
     expect(unsent.filter((item) => item.kind === 'message')).toHaveLength(refused);
     for (const item of unsent) await engine.discard(item);
     const lived = await screenOf(engine);
+    for (const room of rooms) {
+      const head = server.state(room, ada).head_number;
+      await until(() => server.reader(room, ada).delivered === head);
+    }
     await engine.forget();
     running.splice(running.indexOf(engine), 1);
 

@@ -357,7 +357,7 @@ export class Engine {
     } else if ('heartbeat' in frame) {
       inBackground(this.#learnTime(frame.heartbeat.server_time_unix_ms));
       this.#sync.heartbeat(frame.heartbeat);
-      inBackground(this.#deliveries.heartbeat());
+      inBackground(this.#deliveries.heartbeat().then(() => this.#tellMarks()));
     } else if ('resync' in frame) {
       this.#sync.resync();
     } else if ('typing' in frame || 'presence' in frame || 'contacts_changed' in frame) {
@@ -365,9 +365,16 @@ export class Engine {
       this.#tellTabs({ hint: frame });
     } else if ('error' in frame) {
       console.warn('the server did not accept a frame', frame.error.frame, frame.error.code);
+      // Which mark of which conversation isn't said. All are told again with the next heartbeat.
+      if (frame.error.frame === 'mark_read') this.#marks.lost();
+      if (frame.error.frame === 'mark_delivered') this.#deliveries.lost();
     } else if (!('closing' in frame)) {
       this.#inbox.post(frame);
     }
+  }
+
+  async #tellMarks(): Promise<void> {
+    await Promise.all([this.#marks.pump(), this.#deliveries.pump()]);
   }
 
   async #learnTime(serverTimeUnixMs: number): Promise<void> {
@@ -385,8 +392,7 @@ export class Engine {
     this.#link = link;
     if (link.kind === 'open') {
       this.#outbox.pump();
-      inBackground(this.#marks.pump());
-      inBackground(this.#deliveries.pump());
+      inBackground(this.#tellMarks());
       this.#sayWatched();
     } else if (wasOpen) {
       this.#outbox.lost();

@@ -218,6 +218,7 @@ export function isCounted(frame: ServerFrame): boolean {
     'receipt' in frame ||
     'hidden' in frame ||
     'settings_changed' in frame ||
-    'resync' in frame
+    'resync' in frame ||
+    'error' in frame
   );
 }

@@ -638,12 +638,7 @@ impl World {
                 detail: String::new(),
                 frame: name.into(),
             };
-            let now = self.now;
-            if let Some(peer) = &mut self.peer {
-                let error = server_frame::Frame::Error(error);
-                peer.to_client.push_back((now, error));
-            }
-            return;
+            return self.push(server_frame::Frame::Error(error));
         }
         match frame {
             client_frame::Frame::Hello(hello) => self.greet(&hello),

@@ -728,8 +728,8 @@ pub struct SettingsChanged {
 #[serde(default)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Heartbeat {
-    /// `entry`, `accepted`, `refused`, `state`, `receipt`, `hidden`, `settings_changed` and `resync` frames
-    /// written to this socket so far: a client that counted fewer has a hole and reconnects.
+    /// `entry`, `accepted`, `refused`, `state`, `receipt`, `hidden`, `settings_changed`, `resync` and `error`
+    /// frames written to this socket so far: a client that counted fewer has a hole and reconnects.
     #[prost(uint64, tag = "1")]
     #[schema(required = true)]
     pub frames_sent: u64,

@@ -70,6 +70,10 @@ interface Reader {
   settings: ConversationSettings;
 }
 
+function isMark(frame: ClientFrame): boolean {
+  return 'mark_read' in frame || 'mark_delivered' in frame;
+}
+
 class ServerSocket {
   framesSent = 0;
   userId = '';
@@ -122,6 +126,7 @@ export class SimulatedServer {
   retryTexts: string[] = [];
   /** How far its clock is from the devices'. */
   clockOffsetMs = 0;
+  readonly refusedMarks = new Set<string>();
   #isLogPaused = false;
   #logs = new Map<string, Log>();
   #time = 1_000;
@@ -408,7 +413,11 @@ export class SimulatedServer {
     else if ('send' in frame) this.#send(socket, frame.send);
     else if ('change' in frame) this.#send(socket, frame.change);
     else if ('ping' in frame) this.#heartbeat(socket);
-    else if ('mark_read' in frame) {
+    else if (isMark(frame) && this.random() < this.faults.refuseWithRetry) {
+      const [name = ''] = Object.keys(frame);
+      this.refusedMarks.add(name);
+      socket.push({ error: { code: 'rate_limited', detail: '', frame: name } });
+    } else if ('mark_read' in frame) {
       this.markRead(frame.mark_read.conversation_id, socket.userId, frame.mark_read.number);
     } else if ('mark_delivered' in frame) {
       const { conversation_id, number } = frame.mark_delivered;

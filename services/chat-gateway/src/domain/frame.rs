@@ -144,6 +144,7 @@ impl Outgoing {
                     | Frame::Hidden(_)
                     | Frame::SettingsChanged(_)
                     | Frame::Resync(_)
+                    | Frame::Error(_)
             )
         )
     }
