@@ -97,6 +97,24 @@ describe('a conversation', () => {
     expect(unreadCount({ ...record, wanted_read: 3 })).toBe(0);
   });
 
+  it('takes off a deletion only where the word of the server still counts the message', () => {
+    const log = [1, 2, 3].map((number) => entry(number, 'ada'));
+    const { message: _, ...rest } = entry(4, 'ada');
+    const deleted = { client_message_id: 'd', number: 1, author_id: 'ada' };
+    let record = takeState(fresh(), stateAt(log, 3, 0));
+    for (const next of [...log, { ...rest, countable_total: 3, deleted }]) {
+      record = takeEntry(record, next, ME).record;
+    }
+    expect(unreadCount(record)).toBe(2);
+    // The mark moved before the deletion, which this word therefore doesn't know.
+    const late = takeState(record, stateAt(log, 3, 1));
+    expect(unreadCount(late)).toBe(2);
+    const hidden = record.deleted_above.map((deletion) => ({ ...deletion, hidden_as: 1 }));
+    const state = { ...record.state, unread_count: 2, hidden_count: 1 };
+    expect(unreadCount({ ...record, state, deleted_above: hidden })).toBe(2);
+    expect(unreadCount({ ...record, deleted_above: hidden })).toBe(2);
+  });
+
   it('keeps the newer of two words of the server', () => {
     const log = [1, 2, 3].map((number) => entry(number, 'ada'));
     const newer = takeState(fresh(), stateAt(log, 3, 3));

@@ -35,6 +35,16 @@ export interface ConversationDescription {
   created_at: string;
 }
 
+/** A message of somebody else was deleted. */
+export interface Deletion {
+  /** Of the entry that says so. */
+  number: number;
+  /** Of the message. */
+  target: number;
+  /** Whether the person has hidden the message, and as the how manyth, from 1. */
+  hidden_as?: number | undefined;
+}
+
 export interface ConversationRecord {
   conversation_id: string;
   /** Unknown until described: an event came before the conversation itself. */
@@ -51,8 +61,10 @@ export interface ConversationRecord {
   state: Omit<ConversationState, 'conversation_id'>;
   /** The newest entry that was taken in order. */
   top: { number: number; countable_total: number };
-  /** Entries above `state.head_number` that take one off what the totals say: own messages, deletions. */
-  uncounted_above: number[];
+  /** Own messages above `state.head_number`: the totals count them, the unread count doesn't. */
+  own_above: number[];
+  /** Deletions of what others wrote, above `state.head_number`. */
+  deleted_above: Deletion[];
   /** Numbers whose entries are in the store. */
   held: Range[];
   /** The highest number heard of. */
@@ -97,7 +109,8 @@ export function unknownConversation(conversation_id: string): ConversationRecord
       marks_version: 0,
     },
     top: { number: 0, countable_total: 0 },
-    uncounted_above: [],
+    own_above: [],
+    deleted_above: [],
     held: [],
     heard_of: 0,
     behind: 1,
@@ -160,7 +173,8 @@ export function takeState(
   return settle({
     ...record,
     state: next,
-    uncounted_above: record.uncounted_above.filter((number) => number > next.head_number),
+    own_above: record.own_above.filter((number) => number > next.head_number),
+    deleted_above: record.deleted_above.filter(({ number }) => number > next.head_number),
     heard_of: Math.max(record.heard_of, next.head_number),
   });
 }
@@ -195,7 +209,8 @@ export function takeSummary(
   return settle({
     ...advanced,
     top: { number: state.head_number, countable_total: state.head_countable_total },
-    uncounted_above: [],
+    own_above: [],
+    deleted_above: [],
   });
 }
 
@@ -254,8 +269,14 @@ export function close(record: ConversationRecord): ConversationRecord {
 export function unreadCount(record: ConversationRecord): number {
   const readHere = Math.max(record.wanted_read, record.state.read_number);
   if (readHere >= record.top.number) return 0;
-  const above = record.top.countable_total - record.state.head_countable_total;
-  return Math.max(0, record.state.unread_count + above - record.uncounted_above.length);
+  const { state } = record;
+  const above = record.top.countable_total - state.head_countable_total - record.own_above.length;
+  // The state doesn't count what was hidden by then, so it can't be counted less.
+  const gone = record.deleted_above.filter(
+    ({ target, hidden_as = Number.POSITIVE_INFINITY }) =>
+      target > (state.counts_from_number ?? 0) && hidden_as > state.hidden_count,
+  );
+  return Math.max(0, state.unread_count + above - gone.length);
 }
 
 /** The unbroken run of entries that ends at the newest one. */
@@ -264,21 +285,20 @@ export function newestRange(record: ConversationRecord): Range | undefined {
 }
 
 function advance(record: ConversationRecord, entry: Entry, me: string): ConversationRecord {
-  const isUncounted =
-    entry.number > record.state.head_number &&
-    ((entry.message !== undefined && entry.actor_id === me) ||
-      (entry.deleted !== undefined &&
-        entry.deleted.author_id !== me &&
-        entry.deleted.number > (record.state.counts_from_number ?? 0)));
+  const isAbove = entry.number > record.state.head_number;
+  const isOwn = isAbove && entry.message !== undefined && entry.actor_id === me;
+  const { number: target = 0, author_id } = entry.deleted ?? {};
+  const isDeletion = isAbove && target > 0 && author_id !== me;
   const about = entry.left?.user_id ?? entry.joined?.user_id;
   // Nothing is unread for who leaves, nor for who comes back.
   const counts = about === me ? startCounting(record, entry) : record;
   return {
     ...counts,
     top: { number: entry.number, countable_total: entry.countable_total },
-    uncounted_above: isUncounted
-      ? [...counts.uncounted_above, entry.number]
-      : counts.uncounted_above,
+    ...(isOwn && { own_above: [...counts.own_above, entry.number] }),
+    ...(isDeletion && {
+      deleted_above: [...counts.deleted_above, { number: entry.number, target }],
+    }),
     member: entry.group_deleted ? 0 : about === me ? (entry.left ? 0 : 1) : record.member,
     heard_of: Math.max(record.heard_of, entry.number),
     ...(isShown(entry) && { last_entry: entry, activity_ms: entry.time_unix_ms }),
@@ -299,7 +319,7 @@ function startCounting(record: ConversationRecord, entry: Entry): ConversationRe
     counts_from_number: entry.number,
     unread_count: 0,
   };
-  return { ...record, state, uncounted_above: [] };
+  return { ...record, state, own_above: [], deleted_above: [] };
 }
 
 function settle(record: ConversationRecord): ConversationRecord {

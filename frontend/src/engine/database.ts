@@ -37,6 +37,14 @@ export type OutboxItem = OutboxMessage | OutboxChange;
 /** An entry in the store. `target` finds the changes of a message. */
 export type StoredEntry = Entry & { target?: number };
 
+/** One that the person doesn't want to see. */
+export interface HiddenEntry {
+  conversation_id: string;
+  number: number;
+  /** In the order of hiding, from 1; too high until all that were hidden before are known. */
+  position: number;
+}
+
 export interface Person {
   user_id: string;
   handle: string;
@@ -82,7 +90,7 @@ interface MetaRow {
 export class ClientDatabase extends Dexie {
   declare conversations: EntityTable<ConversationRecord, 'conversation_id'>;
   declare entries: Table<StoredEntry, [string, number]>;
-  declare hidden: Table<{ conversation_id: string; number: number }, [string, number]>;
+  declare hidden: Table<HiddenEntry, [string, number]>;
   declare receipts: Table<MemberMarks, [string, string]>;
   declare outbox: Table<
     OutboxItem,
@@ -120,6 +128,12 @@ export class ClientDatabase extends Dexie {
         await upgrade.table('outbox').toCollection().modify({ kind: 'message' });
       });
     this.version(3).stores({ files: 'file_id' });
+    this.version(4).upgrade(async (upgrade) => {
+      // What is hidden has a place in its order now, and conversations tell deletions apart.
+      for (const table of ['conversations', 'entries', 'hidden', 'meta']) {
+        await upgrade.table(table).clear();
+      }
+    });
   }
 
   async readMeta(key: MetaRow['key']): Promise<string> {

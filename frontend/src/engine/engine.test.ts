@@ -372,6 +372,35 @@ describe('an engine', () => {
     expect(server.reader('tea', ben).read).toBe(0);
   });
 
+  it('counts what was hidden and then deleted as gone once', async () => {
+    const server = new SimulatedServer(seededRandom(13));
+    const [ada, ben] = [person('ada'), person('ben')];
+    server.create('tea', [ada, ben]);
+    const engine = device(server, ada);
+    await settled(engine);
+    const said = ['a', 'b', 'c', 'd'].map((text) => server.say('tea', ben, text).number);
+    const unread = async () => (await screenOf(engine)).conversations[0]?.unread;
+    await until(async () => (await unread()) === 4);
+    const [first = 0, second = 0] = said;
+    const remove = (number: number) =>
+      server.append('tea', ben, {
+        deleted: { number, author_id: ben, client_message_id: `x${number}` },
+      });
+    await engine.hide('tea', first);
+    expect(await unread()).toBe(3);
+    const { number } = remove(first);
+    await until(
+      async () => (await engine.database.conversations.get('tea'))?.top.number === number,
+    );
+    expect(await unread()).toBe(3);
+    remove(second);
+    await until(async () => (await unread()) === 2);
+    // Whichever comes first here.
+    server.hide('tea', ada, said[2] ?? 0);
+    await until(async () => (await unread()) === 1);
+    expect(server.state('tea', ada).unread_count).toBe(1);
+  });
+
   it('tells marks again that the server could not take, on the same socket', async () => {
     const server = new SimulatedServer(seededRandom(12));
     const [ada, ben] = [person('ada'), person('ben')];

@@ -229,12 +229,7 @@ export class Engine {
   /** Deletes an entry for this person alone, on all devices. */
   async hide(conversationId: string, number: number): Promise<void> {
     const state = await this.#api.hide(conversationId, number);
-    const { hidden_known } = (await this.database.conversations.get(conversationId)) ?? {
-      hidden_known: 0,
-    };
-    // Else more were hidden elsewhere, and all are asked for.
-    const known = state.hidden_count <= hidden_known + 1 ? state.hidden_count : hidden_known;
-    await this.#inbox.takeHiddenNow(conversationId, number, known);
+    await this.#inbox.takeHiddenNow(conversationId, number, state.hidden_count);
     await this.#inbox.takeState(state);
   }
 

@@ -6,6 +6,7 @@ import { inBackground } from './background';
 import {
   type ConversationRecord,
   type ConversationSettings,
+  type Deletion,
   hearOfSettings,
   isShown,
   type Page,
@@ -19,7 +20,7 @@ import {
   withLastEntry,
   withSettings,
 } from './conversation';
-import type { ClientDatabase, MemberMarks, StoredEntry } from './database';
+import type { ClientDatabase, HiddenEntry, MemberMarks, StoredEntry } from './database';
 import { clientIdOf, takeIn, targetOf } from './message-changes';
 import type { ConversationLine } from './ports';
 import type { ConversationState, Entry, Refused, ServerFrame } from './wire';
@@ -86,12 +87,13 @@ export class Inbox {
 
   /** Everything that the person has hidden in a conversation. */
   async takeHidden(conversationId: string, numbers: readonly number[]): Promise<void> {
-    await this.#inBatch((batch) => batch.hide(conversationId, numbers, numbers.length));
+    const rows = numbers.map((number, index) => ({ number, position: index + 1 }));
+    await this.#inBatch((batch) => batch.hide(conversationId, rows, numbers.length));
   }
 
-  /** One more, hidden on this device; `known`: how many are known with it. */
-  async takeHiddenNow(conversationId: string, number: number, known: number): Promise<void> {
-    await this.#inBatch((batch) => batch.hide(conversationId, [number], known));
+  /** One more, hidden on this device; `count`: how many there are with it. */
+  async takeHiddenNow(conversationId: string, number: number, count: number): Promise<void> {
+    await this.#inBatch((batch) => batch.hideNext(conversationId, number, count));
   }
 
   async takeSettings(conversationId: string, settings: ConversationSettings): Promise<void> {
@@ -144,7 +146,7 @@ class Batch {
   readonly fresh: Entry[] = [];
   #records = new Map<string, ConversationRecord>();
   #entries = new Map<string, StoredEntry>();
-  #hidden: { conversation_id: string; number: number }[] = [];
+  #hidden = new Map<string, HiddenEntry>();
   /** Their last entry has to be looked up anew. */
   #withoutLast = new Set<string>();
   #receipts = new Map<string, MemberMarks>();
@@ -165,9 +167,10 @@ class Batch {
       async () => {
         await change();
         await entries.bulkPut([...this.#entries.values()]);
-        await hidden.bulkPut(this.#hidden);
+        await hidden.bulkPut([...this.#hidden.values()]);
         await receipts.bulkPut([...this.#receipts.values()]);
         for (const id of this.#withoutLast) await this.#findLastEntry(id);
+        for (const record of this.#records.values()) await this.#noteHidden(record);
         await conversations.bulkPut([...this.#records.values()]);
         if (this.#own.length > 0) {
           await outbox.where('client_message_id').anyOf(this.#own).delete();
@@ -225,13 +228,32 @@ class Batch {
     if (target !== undefined) await this.#change(target, entry);
   }
 
-  async hide(conversationId: string, numbers: readonly number[], known: number): Promise<void> {
-    for (const number of numbers) this.#hidden.push({ conversation_id: conversationId, number });
-    const record = await this.record(conversationId);
-    this.put(withHiddenKnown(record, known));
-    if (record.last_entry && numbers.includes(record.last_entry.number)) {
-      this.#withoutLast.add(conversationId);
+  /** `known`: how many are known with these. */
+  async hide(
+    conversation_id: string,
+    rows: readonly { number: number; position: number }[],
+    known: number,
+  ): Promise<void> {
+    const record = await this.record(conversation_id);
+    for (const { number, position } of rows) {
+      const before = await this.#hiddenEntry(conversation_id, number);
+      // Told twice, the second time may say how many there are by then.
+      const first = Math.min(position, before?.position ?? position);
+      this.#hidden.set(`${conversation_id} ${number}`, {
+        conversation_id,
+        number,
+        position: first,
+      });
+      if (record.last_entry?.number === number) this.#withoutLast.add(conversation_id);
     }
+    this.put(withHiddenKnown(record, known));
+  }
+
+  /** One more; if it doesn't follow on what is known, all are asked for. */
+  async hideNext(conversationId: string, number: number, count: number): Promise<void> {
+    const { hidden_known } = await this.record(conversationId);
+    const known = hidden_known + 1 >= count ? count : hidden_known;
+    await this.hide(conversationId, [{ number, position: count }], known);
   }
 
   async receipt(marks: MemberMarks): Promise<void> {
@@ -278,10 +300,7 @@ class Batch {
       await this.receipt(letter.receipt);
     } else if ('hidden' in letter) {
       const { conversation_id, number, hidden_count } = letter.hidden;
-      const { hidden_known } = await this.record(conversation_id);
-      // One that doesn't follow leaves a gap: then all are asked for.
-      const known = hidden_known + 1 >= hidden_count ? hidden_count : hidden_known;
-      await this.hide(conversation_id, [number], known);
+      await this.hideNext(conversation_id, number, hidden_count);
     } else if ('settings_changed' in letter) {
       const { conversation_id, version } = letter.settings_changed;
       this.put(hearOfSettings(await this.record(conversation_id), version));
@@ -326,6 +345,24 @@ class Batch {
       this.#entries.get(`${conversationId} ${number}`) ??
       (await this.database.entries.get([conversationId, number]))
     );
+  }
+
+  async #hiddenEntry(conversationId: string, number: number): Promise<HiddenEntry | undefined> {
+    return (
+      this.#hidden.get(`${conversationId} ${number}`) ??
+      (await this.database.hidden.get([conversationId, number]))
+    );
+  }
+
+  /** Deletions of what the person had hidden: whichever of the two came first. */
+  async #noteHidden(record: ConversationRecord): Promise<void> {
+    if (record.deleted_above.length === 0) return;
+    const deleted_above: Deletion[] = [];
+    for (const deletion of record.deleted_above) {
+      const hidden = await this.#hiddenEntry(record.conversation_id, deletion.target);
+      deleted_above.push({ ...deletion, hidden_as: hidden?.position });
+    }
+    this.put({ ...record, deleted_above });
   }
 
   #putEntry(entry: StoredEntry): void {

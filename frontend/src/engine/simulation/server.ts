@@ -216,7 +216,7 @@ export class SimulatedServer {
     const head = this.log(conversationId).entries.at(-1)?.number ?? 0;
     if (Math.min(number, head) <= reader.delivered) return;
     reader.delivered = Math.min(number, head);
-    this.#readerMoved(conversationId, userId);
+    this.#markMoved(conversationId, userId);
   }
 
   markUnread(conversationId: string, userId: string): ConversationState {
@@ -248,13 +248,18 @@ export class SimulatedServer {
     this.#deliver([userId], { contacts_changed: {} });
   }
 
-  #readerMoved(conversation_id: string, user_id: string): void {
+  #readerMoved(conversationId: string, userId: string): void {
+    this.#markMoved(conversationId, userId);
+    this.#deliver([userId], { state: this.state(conversationId, userId) });
+  }
+
+  /** Who only got something isn't told where they stand: nothing of it has changed. */
+  #markMoved(conversation_id: string, user_id: string): void {
     const log = this.log(conversation_id);
     const reader = this.reader(conversation_id, user_id);
     reader.version += 1;
     this.#time += 1;
     log.changedAt = this.#time;
-    this.#deliver([user_id], { state: this.state(conversation_id, user_id) });
     const receipt = {
       conversation_id,
       user_id,
