@@ -168,6 +168,33 @@ impl Service {
             .context("no answer")?
     }
 
+    /// Runs another command of its program, with the same settings, to its end. Returns what it printed.
+    ///
+    /// # Errors
+    /// When it takes more than two minutes or fails; the error has what it printed.
+    pub async fn run_command(&self, command: &str) -> anyhow::Result<String> {
+        let spec = self.process.spec();
+        let what = format!("`{} {command}`", spec.program.display());
+        let output = tokio::process::Command::new(&spec.program)
+            .arg(command)
+            .envs(spec.environment.iter().map(|(name, value)| (name, value)))
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(Duration::from_secs(120), output)
+            .await
+            .with_context(|| format!("{what} did not end"))?
+            .with_context(|| format!("run {what}"))?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            bail!(
+                "{what} failed ({}):\n{printed}{}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(printed.into_owned())
+    }
+
     #[must_use]
     pub fn ops_url(&self) -> String {
         format!("http://{}", self.ops)
@@ -317,7 +344,7 @@ impl Suite {
             &messages[0],
             &gateways[0],
         ];
-        try_join_all(once.map(migrate)).await?;
+        try_join_all(once.map(|service| service.run_command("migrate"))).await?;
         tracing::info!(
             "databases, tables and topics ready after {:.1} s",
             begun.elapsed().as_secs_f64()
@@ -515,30 +542,6 @@ impl Addresses {
 /// Browsers give this name the rights of a secure origin.
 fn origin_url(port: u16) -> String {
     format!("http://localhost:{port}")
-}
-
-/// Runs `<service> migrate` to its end.
-async fn migrate(service: &Service) -> anyhow::Result<()> {
-    let spec = service.process.spec();
-    let output = tokio::process::Command::new(&spec.program)
-        .arg("migrate")
-        .envs(spec.environment.iter().map(|(name, value)| (name, value)))
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(Duration::from_secs(120), output)
-        .await
-        .with_context(|| format!("`{} migrate` did not end", spec.program.display()))?
-        .with_context(|| format!("run {}", spec.program.display()))?;
-    if !output.status.success() {
-        bail!(
-            "`{} migrate` failed ({}):\n{}{}",
-            spec.program.display(),
-            output.status,
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(())
 }
 
 pub(crate) struct ServiceSpec<'a> {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{IdentitySettings, PeerChannel, ServiceIdentity, TokenVerifier};
+use auth::{IdentitySettings, ServiceIdentity, TokenVerifier};
 use axum::extract::FromRef;
 use central_ids::{CentralNumbers, NewIds};
 use clock::Clock;
@@ -42,10 +42,7 @@ impl App {
     /// # Errors
     /// When a setting can't be used.
     pub fn new(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
-        let identity = ServiceIdentity::new(IdentitySettings {
-            service: "conversation".to_owned(),
-            ..config.identity.clone()
-        })?;
+        let identity = Self::identity(config)?;
         let pool = postgres::connect(&config.database, "conversation")?;
         let store = Conversations::new(pool.clone(), config.membership.max_group_members);
         let outbox = Outbox::new(pool.clone());
@@ -54,10 +51,7 @@ impl App {
             kafka::producer(&config.kafka, "conversation", ACK_TIMEOUT)?,
             config.database.max_connections as usize / 2,
         );
-        let peers = Peers {
-            account: PeerChannel::new("account", &config.peers.account, identity.clone())?,
-            message: PeerChannel::new("message", &config.peers.message, identity.clone())?,
-        };
+        let peers = Peers::new(config, &identity)?;
         let clock = Clock::system();
         let redis = rate_limit::Redis::new(&config.redis, clock.clone())?;
         let limits = Arc::new(Limits::new(&config.limits, &redis, &clock));
@@ -91,6 +85,17 @@ impl App {
             publisher,
             peers,
         })
+    }
+
+    /// Who this service is to others.
+    ///
+    /// # Errors
+    /// When its key can't be used.
+    pub fn identity(config: &Config) -> anyhow::Result<ServiceIdentity> {
+        Ok(ServiceIdentity::new(IdentitySettings {
+            service: "conversation".to_owned(),
+            ..config.identity.clone()
+        })?)
     }
 
     /// The task that publishes what requests leave behind.

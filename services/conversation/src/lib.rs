@@ -5,6 +5,7 @@
 //! and read marks are the message service's; here they only pass through.
 
 pub mod app;
+mod comparison;
 pub mod config;
 pub mod domain;
 pub mod events;
@@ -23,6 +24,8 @@ mod reports;
 mod requests;
 pub mod store;
 
+use std::time::Duration;
+
 use lifecycle::Lifecycle;
 use serving::Listeners;
 use sqlx::migrate::Migrator;
@@ -30,9 +33,15 @@ use telemetry::TelemetryGuard;
 use tonic::service::Routes;
 
 use crate::app::App;
+use crate::comparison::Comparison;
 use crate::config::Config;
+use crate::peers::Peers;
+use crate::store::conversations::Conversations;
 
 pub use crate::http::document as openapi;
+
+/// How long the log may take to apply what it is told by [`publish_memberships`].
+const LOG_TIMEOUT: Duration = Duration::from_secs(30);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -43,6 +52,40 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 pub async fn migrate(config: &Config) -> anyhow::Result<()> {
     postgres::migrate(&config.database, &MIGRATIONS).await?;
     kafka::create_topics(&config.kafka).await?;
+    Ok(())
+}
+
+/// Tells the log who is in each conversation where it doesn't know. Services must be running: the message
+/// service to be asked, this one to publish.
+///
+/// # Errors
+/// When Postgres can't be read, or a conversation can't be compared; the others were. It may run again.
+pub async fn publish_memberships(config: &Config) -> anyhow::Result<()> {
+    let identity = App::identity(config)?;
+    let comparison = Comparison {
+        store: Conversations::new(
+            postgres::connect(&config.database, "conversation")?,
+            config.membership.max_group_members,
+        ),
+        peers: Peers::new(config, &identity)?,
+        apply_timeout: LOG_TIMEOUT,
+    };
+    let compared = comparison
+        .run(|so_far| eprintln!("{} conversations compared …", so_far.conversations))
+        .await?;
+    println!(
+        "{} conversations compared; the log lacked something of {} ({} changes), and has it now.",
+        compared.conversations, compared.behind, compared.changes
+    );
+    for (conversation, problem) in &compared.failures {
+        eprintln!("{conversation}: {}: {}", problem.code, problem.detail);
+    }
+    let failures = compared.failures.len();
+    anyhow::ensure!(
+        failures == 0,
+        "{failures} conversations could not be compared, or the log has not applied theirs yet. What was \
+         put on its way arrives; run it again to see."
+    );
     Ok(())
 }
 

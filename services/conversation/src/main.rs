@@ -22,6 +22,9 @@ enum Command {
     Serve,
     /// Brings the database up to date and makes missing Kafka topics.
     Migrate,
+    /// Tells the log who is in each conversation, where it doesn't know: after a restore, or when the log
+    /// lost its end. The services must be running; people may go on writing.
+    PublishMemberships,
     /// Prints the OpenAPI document.
     Openapi,
     /// Fails unless the service on this machine is ready.
@@ -46,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
             lifecycle.run_until_signal(grace).await
         }
         Command::Migrate => conversation::migrate(&config).await,
+        Command::PublishMemberships => conversation::publish_memberships(&config).await,
         Command::Healthcheck => serving::healthcheck(config.listen.ops).await,
         Command::Openapi => Ok(()),
     }

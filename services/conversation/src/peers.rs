@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use auth::{PeerChannel, Person};
+use auth::{PeerChannel, Person, ServiceIdentity};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use ids::{ConversationId, UserId};
 use problem::{Kind, Problem, Result};
@@ -11,12 +11,16 @@ use proto::account::permission_internal_service_client::PermissionInternalServic
 use proto::account::{CheckPermissionsRequest, Permission};
 use proto::message::message_internal_service_client::MessageInternalServiceClient;
 use proto::message::{
-    AwaitMembershipVersionRequest, CountMessagesRequest, GetHeadsRequest, GetSummariesRequest,
+    AwaitMembershipVersionRequest, CountMessagesRequest, GetHeadsRequest, GetMembershipRequest,
+    GetSummariesRequest,
 };
-use proto::socket;
+use proto::{event, socket};
 use tokio::time::Instant;
 
+use crate::config::Config;
+use crate::domain::comparison::{Logged, LoggedMember};
 use crate::domain::conversation::Standing;
+use crate::domain::member::Role;
 use crate::domain::page::Activity;
 use crate::store::activity::DailyCount;
 
@@ -57,6 +61,53 @@ pub struct Counted {
 }
 
 impl Peers {
+    /// Channels that connect when they are needed.
+    ///
+    /// # Errors
+    /// When an address can't be used.
+    pub fn new(config: &Config, identity: &ServiceIdentity) -> anyhow::Result<Self> {
+        let channel = |name, address| PeerChannel::new(name, address, identity.clone());
+        Ok(Self {
+            account: channel("account", &config.peers.account)?,
+            message: channel("message", &config.peers.message)?,
+        })
+    }
+
+    /// Who is in a conversation as the log has it.
+    ///
+    /// # Errors
+    /// When the message service fails.
+    pub async fn membership(&self, conversation: ConversationId) -> Result<Logged> {
+        let request = GetMembershipRequest {
+            conversation_id: conversation.to_string(),
+        };
+        let answer = MessageInternalServiceClient::new(self.message.channel())
+            .get_membership(self.message.request(request, None))
+            .await
+            .map_err(|status| Problem::from_peer("message", &status))?
+            .into_inner();
+        let members = answer.members.iter().map(|member| {
+            let known = LoggedMember {
+                role: match member.role() {
+                    event::Role::Owner => Role::Owner,
+                    event::Role::Admin => Role::Admin,
+                    event::Role::Member | event::Role::Unspecified => Role::Member,
+                },
+                sees_from: member.sees_from_number,
+            };
+            Ok((read_user(&member.user_id)?, known))
+        });
+        Ok(Logged {
+            version: answer.version,
+            members: members.collect::<Result<_>>()?,
+            blockers: answer
+                .blocker_ids
+                .iter()
+                .map(|id| read_user(id))
+                .collect::<Result<_>>()?,
+        })
+    }
+
     /// Whom of `users` (at most 1,000, the person left aside) a person may bring into a conversation.
     ///
     /// # Errors
@@ -196,8 +247,7 @@ impl Peers {
             .map(|count| {
                 Ok(DailyCount {
                     day: count.day as i32,
-                    user: UserId::parse(&count.sender_id)
-                        .map_err(|error| Problem::internal(&error))?,
+                    user: read_user(&count.sender_id)?,
                     messages: count.messages,
                 })
             })
@@ -238,6 +288,10 @@ impl Peers {
             })
             .collect()
     }
+}
+
+fn read_user(text: &str) -> Result<UserId> {
+    UserId::parse(text).map_err(|error| Problem::internal(&error))
 }
 
 fn read_id(text: &str) -> Result<ConversationId> {

@@ -15,6 +15,8 @@ mod groups;
 #[cfg(test)]
 mod grpc_strangers;
 #[cfg(test)]
+mod lost_log;
+#[cfg(test)]
 mod networks;
 #[cfg(test)]
 mod operations;

@@ -305,6 +305,32 @@ pub struct DailyCount {
     #[prost(uint32, tag = "3")]
     pub messages: u32,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetMembershipRequest {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetMembershipResponse {
+    /// Of the last change that was applied.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub members: ::prost::alloc::vec::Vec<LoggedMember>,
+    /// Of a one-to-one.
+    #[prost(string, repeated, tag = "3")]
+    pub blocker_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LoggedMember {
+    #[prost(string, tag = "1")]
+    pub user_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "super::super::event::v1::Role", tag = "2")]
+    pub role: i32,
+    /// The first number that they may see.
+    #[prost(uint64, tag = "3")]
+    pub sees_from_number: u64,
+}
 /// Generated client implementations.
 pub mod message_service_client {
     #![allow(
@@ -1750,6 +1776,37 @@ pub mod message_internal_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Who is in a conversation as the log has it; for the conversation service, which compares. Version 0: the
+        /// log knows no such conversation.
+        pub async fn get_membership(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetMembershipRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetMembershipResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/parlance.message.v1.MessageInternalService/GetMembership",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "parlance.message.v1.MessageInternalService",
+                        "GetMembership",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1806,6 +1863,15 @@ pub mod message_internal_service_server {
             request: tonic::Request<super::CountMessagesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CountMessagesResponse>,
+            tonic::Status,
+        >;
+        /// Who is in a conversation as the log has it; for the conversation service, which compares. Version 0: the
+        /// log knows no such conversation.
+        async fn get_membership(
+            &self,
+            request: tonic::Request<super::GetMembershipRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetMembershipResponse>,
             tonic::Status,
         >;
     }
@@ -2113,6 +2179,55 @@ pub mod message_internal_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CountMessagesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/parlance.message.v1.MessageInternalService/GetMembership" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetMembershipSvc<T: MessageInternalService>(pub Arc<T>);
+                    impl<
+                        T: MessageInternalService,
+                    > tonic::server::UnaryService<super::GetMembershipRequest>
+                    for GetMembershipSvc<T> {
+                        type Response = super::GetMembershipResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetMembershipRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageInternalService>::get_membership(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetMembershipSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -44,7 +44,8 @@ use proto::message::message_internal_service_server::{
 use proto::message::{
     AwaitMembershipVersionRequest, AwaitMembershipVersionResponse, CountMessagesRequest,
     CountMessagesResponse, GetChangesRequest, GetChangesResponse, GetHeadsRequest,
-    GetHeadsResponse, GetSummariesRequest, GetSummariesResponse,
+    GetHeadsResponse, GetMembershipRequest, GetMembershipResponse, GetSummariesRequest,
+    GetSummariesResponse,
 };
 use proto::socket::ConversationState;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
@@ -338,6 +339,13 @@ impl MessageInternalService for Peers {
         _: Request<AwaitMembershipVersionRequest>,
     ) -> Result<Response<AwaitMembershipVersionResponse>, Status> {
         Err(Status::unimplemented(""))
+    }
+
+    async fn get_membership(
+        &self,
+        _: Request<GetMembershipRequest>,
+    ) -> Result<Response<GetMembershipResponse>, Status> {
+        Err(Status::unimplemented("nobody compares here"))
     }
 
     async fn get_heads(

@@ -1,6 +1,7 @@
 //! What a conversation is and what its people may do. No I/O here.
 
 pub mod block;
+pub mod comparison;
 pub mod conversation;
 pub mod description;
 pub mod group_name;

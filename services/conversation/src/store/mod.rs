@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod blocks;
 pub mod co_members;
+pub mod comparison;
 pub mod conversations;
 pub mod departures;
 pub mod groups;

@@ -226,16 +226,27 @@ pub(super) async fn record(
         | Change::BlockChanged(..)
         | Change::SettingsChanged { .. } => 0,
     };
-    sqlx::query(
-        "UPDATE conversations SET version = version + 1, member_count = member_count + $2
-         WHERE id = $1",
-    )
-    .bind(row.id)
-    .bind(joined)
-    .execute(&mut **tx)
-    .await?;
-    row.version += 1;
+    sqlx::query("UPDATE conversations SET member_count = member_count + $2 WHERE id = $1")
+        .bind(row.id)
+        .bind(joined)
+        .execute(&mut **tx)
+        .await?;
     row.member_count += joined;
+    tell(tx, row, actor, change).await
+}
+
+/// As [`record`], for a change that is kept already.
+pub(super) async fn tell(
+    tx: &mut Tx<'_>,
+    row: &mut ConversationRow,
+    actor: UserId,
+    change: Change<'_>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE conversations SET version = version + 1 WHERE id = $1")
+        .bind(row.id)
+        .execute(&mut **tx)
+        .await?;
+    row.version += 1;
     outbox::append(tx, row.standing(), actor, change).await
 }
 

@@ -23,7 +23,8 @@ use proto::message::message_internal_service_server::{
 use proto::message::{
     AwaitMembershipVersionRequest, AwaitMembershipVersionResponse, CountMessagesRequest,
     CountMessagesResponse, DailyCount, GetChangesRequest, GetChangesResponse, GetHeadsRequest,
-    GetHeadsResponse, GetSummariesRequest, GetSummariesResponse, Head, Summary,
+    GetHeadsResponse, GetMembershipRequest, GetMembershipResponse, GetSummariesRequest,
+    GetSummariesResponse, Head, Summary,
 };
 use proto::socket::{ConversationState, Entry};
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
@@ -415,6 +416,13 @@ impl MessageInternalService for Log {
             Ok(()) => Ok(Response::new(AwaitMembershipVersionResponse {})),
             Err(_) => Err(Status::deadline_exceeded("not yet")),
         }
+    }
+
+    async fn get_membership(
+        &self,
+        _: Request<GetMembershipRequest>,
+    ) -> Result<Response<GetMembershipResponse>, Status> {
+        Err(Status::unimplemented("nobody compares here"))
     }
 
     async fn get_heads(

@@ -41,6 +41,16 @@ impl Role {
     }
 }
 
+impl From<Role> for events::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Member => Self::Member,
+            Role::Admin => Self::Admin,
+            Role::Owner => Self::Owner,
+        }
+    }
+}
+
 /// A change of membership, parsed.
 #[derive(Debug, Clone)]
 pub struct Membership {

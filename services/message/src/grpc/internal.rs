@@ -6,7 +6,8 @@ use proto::message::message_internal_service_server::MessageInternalService;
 use proto::message::{
     AwaitMembershipVersionRequest, AwaitMembershipVersionResponse, CountMessagesRequest,
     CountMessagesResponse, DailyCount, GetChangesRequest, GetChangesResponse, GetHeadsRequest,
-    GetHeadsResponse, GetSummariesRequest, GetSummariesResponse, Head, Summary,
+    GetHeadsResponse, GetMembershipRequest, GetMembershipResponse, GetSummariesRequest,
+    GetSummariesResponse, Head, LoggedMember, Summary,
 };
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
@@ -147,6 +148,26 @@ impl MessageInternalService for Internal {
             through_number: counted.through_number,
             head_number: counted.head.last_number,
             applied_offset: counted.head.position.offset,
+        }))
+    }
+    async fn get_membership(
+        &self,
+        request: Request<GetMembershipRequest>,
+    ) -> Result<Response<GetMembershipResponse>, Status> {
+        only_conversation(&request)?;
+        let conversation = conversation_id(&request.into_inner().conversation_id)?;
+        let Some(known) = self.0.history.membership(conversation).await? else {
+            return Ok(Response::new(GetMembershipResponse::default()));
+        };
+        let members = known.members.iter().map(|(user, member)| LoggedMember {
+            user_id: user.to_string(),
+            role: events::Role::from(member.role).into(),
+            sees_from_number: member.sees_from,
+        });
+        Ok(Response::new(GetMembershipResponse {
+            version: known.membership_version,
+            members: members.collect(),
+            blocker_ids: known.blockers().map(|user| user.to_string()).collect(),
         }))
     }
 }

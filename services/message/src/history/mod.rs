@@ -16,6 +16,7 @@ use ids::{ConversationId, UserId};
 use problem::{Kind, Problem};
 use proto::socket::ConversationState;
 
+use crate::domain::Conversation;
 use crate::domain::conversation::{Head, StoredEntry};
 use crate::sequencer::routes::Routes;
 use crate::store::{BUCKET_SIZE, Reads, Store, StoreError};
@@ -144,6 +145,23 @@ impl<R: Reads> History<R> {
             .head(conversation)
             .await?
             .map_or(0, |head| head.membership_version))
+    }
+
+    /// Who is in a conversation, as far as the log was applied. No authorization: the caller is the service
+    /// that owns membership.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn membership(
+        &self,
+        conversation: ConversationId,
+    ) -> Result<Option<Conversation>, Problem> {
+        let Some(head) = self.head(conversation).await? else {
+            return Ok(None);
+        };
+        // What was written after the head was read is beyond it.
+        let rows = self.store.members(conversation).await?;
+        Ok(Some(Conversation::as_of(conversation, head, rows)))
     }
 
     /// Refuses who isn't a member now.

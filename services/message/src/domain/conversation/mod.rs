@@ -187,6 +187,11 @@ impl Conversation {
         })
     }
 
+    /// Who blocks the other one of a one-to-one.
+    pub fn blockers(&self) -> impl Iterator<Item = UserId> {
+        self.blockers.iter().copied()
+    }
+
     /// Whether the record at `position` is in this state already.
     #[must_use]
     pub fn has_applied(&self, position: Position) -> bool {
