@@ -112,6 +112,47 @@ test('roles decide what a member may do; one that is removed sees no more', asyn
   await expect(ben.page.getByText('he is gone')).toHaveCount(0);
 });
 
+test('what the owner opens of the history shows at once; who comes back has the name of today', async ({
+  browser,
+}) => {
+  const [name, later] = [newHandle('loft'), newHandle('tower')];
+  const bensAccount = newAccount('Ben');
+  const ada = await Device.open(browser, 0);
+  const ben = await Device.open(browser, 1);
+  await ben.signUp(bensAccount);
+  await ben.isConnected();
+  await ada.signUp(newAccount('Ada'));
+  await createGroup(ada, name, 'Private');
+  await ada.write('before he came');
+  await ada.page.getByRole('button', { name }).click();
+  const details = ada.page.getByRole('dialog');
+  const addBen = async () => {
+    await details.getByLabel('Handle of somebody to add').fill(bensAccount.handle);
+    await details.getByRole('button', { name: 'Add', exact: true }).click();
+    await expect(details.getByText('Ben', { exact: true })).toBeVisible();
+  };
+  const choose = async (what: string) => {
+    await details.getByRole('button', { name: 'More for Ben' }).click();
+    await ada.page.getByRole('menuitem', { name: what }).click();
+  };
+  await addBen();
+  await ben.page.getByRole('link', { name: new RegExp(name) }).click();
+  const said = ben.page.getByText('before he came');
+  await expect(ben.page.getByRole('main')).toContainText('added you');
+  await expect(said).toHaveCount(0);
+  await choose('Open the history');
+  await expect(said).toBeVisible();
+
+  await choose('Remove from the group');
+  await expect(ben.page.getByText('You are not in this conversation any more.')).toBeVisible();
+  await details.getByRole('button', { name: 'Edit', exact: true }).click();
+  await details.getByLabel('Group name').fill(later);
+  await details.getByRole('button', { name: 'Save' }).click();
+  await addBen();
+  await expect(ben.page.getByRole('heading', { name: later })).toBeVisible();
+  await expect(said).toBeVisible();
+});
+
 test('reports show the groups with the most members, people and messages', async ({ browser }) => {
   const name = newHandle('busy');
   const ada = await Device.open(browser, 0);

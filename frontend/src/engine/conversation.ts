@@ -3,7 +3,7 @@
  * order, twice or late ends in the same record.
  */
 import { targetOf } from './message-changes';
-import { addRange, type Range, rangeWith } from './ranges';
+import { addRange, type Range, rangesAbove, rangeWith } from './ranges';
 import type { ConversationState, Entry } from './wire';
 
 /** What a group says of itself. */
@@ -49,6 +49,8 @@ export interface ConversationRecord {
   conversation_id: string;
   /** Unknown until described: an event came before the conversation itself. */
   kind: 'direct' | 'group' | 'unknown';
+  /** What it says of itself is known as of when the person last came. */
+  described: boolean;
   name?: string | undefined;
   peer_id?: string | undefined;
   group?: GroupDescription | undefined;
@@ -95,6 +97,7 @@ export function unknownConversation(conversation_id: string): ConversationRecord
   return {
     conversation_id,
     kind: 'unknown',
+    described: false,
     settings: NO_SETTINGS,
     settings_heard_of: 0,
     member: 1,
@@ -129,6 +132,7 @@ export function withDescription(
   return settle({
     ...record,
     kind: description.kind,
+    described: true,
     name: description.name,
     peer_id: description.peer_id,
     group: description.group ?? record.group,
@@ -154,7 +158,8 @@ export function takeEntry(
     };
   }
   const advanced = advance(record, entry, me);
-  const held = addRange(advanced.held, { from: entry.previous_number + 1, to: entry.number });
+  const before = opensWhatWas(entry, me) ? [] : advanced.held;
+  const held = addRange(before, { from: entry.previous_number + 1, to: entry.number });
   return { record: settle({ ...advanced, held }), taken: true };
 }
 
@@ -181,10 +186,10 @@ export function takeState(
 
 /** Takes a piece of history, old or new. */
 export function takePage(record: ConversationRecord, page: Page, me: string): ConversationRecord {
-  let next: ConversationRecord = {
-    ...record,
-    held: addRange(record.held, { from: page.covered_from, to: page.covered_to }),
-  };
+  const covered = { from: page.covered_from, to: page.covered_to };
+  const isOpened = page.entries.some((entry) => opensWhatWas(entry, me));
+  const before = isOpened ? rangesAbove(record.held, covered.to) : record.held;
+  let next: ConversationRecord = { ...record, held: addRange(before, covered) };
   for (const entry of page.entries) {
     if (entry.number > next.top.number) next = advance(next, entry, me);
   }
@@ -258,6 +263,11 @@ export function close(record: ConversationRecord): ConversationRecord {
   return {
     ...record,
     member: 0,
+    described: true,
+    // Nothing is unread for who isn't in it.
+    state: { ...record.state, unread_count: 0, head_countable_total: record.top.countable_total },
+    own_above: [],
+    deleted_above: [],
     heard_of: record.top.number,
     hidden_known: record.state.hidden_count,
     settings_heard_of: 0,
@@ -291,7 +301,7 @@ function advance(record: ConversationRecord, entry: Entry, me: string): Conversa
   const isDeletion = isAbove && target > 0 && author_id !== me;
   const about = entry.left?.user_id ?? entry.joined?.user_id;
   // Nothing is unread for who leaves, nor for who comes back.
-  const counts = about === me ? startCounting(record, entry) : record;
+  const counts = about === me || entry.group_deleted ? startCounting(record, entry) : record;
   return {
     ...counts,
     top: { number: entry.number, countable_total: entry.countable_total },
@@ -302,12 +312,21 @@ function advance(record: ConversationRecord, entry: Entry, me: string): Conversa
     member: entry.group_deleted ? 0 : about === me ? (entry.left ? 0 : 1) : record.member,
     heard_of: Math.max(record.heard_of, entry.number),
     ...(isShown(entry) && { last_entry: entry, activity_ms: entry.time_unix_ms }),
+    ...(entry.joined?.user_id === me && { described: false }),
     ...(entry.renamed && { name: entry.renamed.name }),
     ...(entry.picture_changed &&
       record.group && {
         group: { ...record.group, picture_id: entry.picture_changed.picture || undefined },
       }),
   };
+}
+
+/**
+ * Whether the person may see other things of what was before from this entry on, for which it has to be read
+ * again: more of it, and of what is gone by now that it is.
+ */
+function opensWhatWas(entry: Entry, me: string): boolean {
+  return entry.joined?.user_id === me || entry.history_opened?.user_id === me;
 }
 
 function startCounting(record: ConversationRecord, entry: Entry): ConversationRecord {
@@ -324,7 +343,7 @@ function startCounting(record: ConversationRecord, entry: Entry): ConversationRe
 
 function settle(record: ConversationRecord): ConversationRecord {
   const isBehind =
-    record.kind === 'unknown' ||
+    !record.described ||
     record.heard_of > record.top.number ||
     record.hidden_known < (record.state.hidden_count ?? 0) ||
     record.settings.version < record.settings_heard_of;

@@ -2,7 +2,6 @@
 import 'fake-indexeddb/auto';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Engine } from './engine';
-import { targetOf } from './message-changes';
 import { IN_FLIGHT_AT_MOST } from './outbox';
 import { Network, readAll, screenOf, settled, startDevice, until } from './simulation/device';
 import { seededRandom } from './simulation/random';
@@ -443,7 +442,7 @@ async function changeSomething(
   if (!entries[number - 1]?.message) return;
   const dice = random();
   const isOwn = entries[number - 1]?.actor_id === engine.userId;
-  const now = server.entryNow(room, number)?.message;
+  const now = server.entryNow(room, number, engine.userId)?.message;
   const by = { client_message_id: `by-other-${room}-${entries.length}`, number };
   if (dice < 0.2)
     await engine.change(room, number, { react: { add: random() < 0.5 ? '🎉' : '👍' } });
@@ -459,6 +458,33 @@ async function changeSomething(
   else server.append(room, other, { deleted: { ...by, author_id: other } });
 }
 
+/** Somebody comes or goes, or something of the room or of the person's own is changed elsewhere. */
+function changeRoom(
+  server: SimulatedServer,
+  me: string,
+  room: string,
+  [ben, cy]: [string, string],
+  random: () => number,
+): void {
+  const { entries } = server.log(room);
+  const isMember = server.isMember(room, me);
+  const dice = random();
+  if (!isMember) server.append(room, ben, { joined: { user_id: me } });
+  else if (dice < 0.2) server.append(room, random() < 0.5 ? ben : me, { left: { user_id: me } });
+  else if (dice < 0.35) {
+    const from_number = 1 + Math.floor(random() * entries.length);
+    server.append(room, ben, { history_opened: { user_id: me, from_number } });
+  } else if (dice < 0.45) {
+    const isIn = server.isMember(room, cy);
+    server.append(room, ben, isIn ? { left: { user_id: cy } } : { joined: { user_id: cy } });
+  } else if (dice < 0.55)
+    server.append(room, ben, { renamed: { name: `${room} ${entries.length}` } });
+  else if (dice < 0.7) server.markRead(room, me, Math.floor(random() * (entries.length + 1)));
+  else if (dice < 0.8) server.markUnread(room, me);
+  else if (dice < 0.9) server.changeSettings(room, me, { archived: random() < 0.5 });
+  else server.hideSomething(room, me, 1 + Math.floor(random() * entries.length));
+}
+
 describe('any history', () => {
   // More than the usual ones, to look for something rare.
   const length = Number(process.env.PARLANCE_SEEDS ?? 25);
@@ -467,7 +493,7 @@ describe('any history', () => {
   it.each(seeds)('ends in the same screen as a fresh load (seed %i)', async (seed) => {
     const random = seededRandom(seed);
     const server = new SimulatedServer(random);
-    const [ada, ben] = [person('ada'), person('ben')];
+    const [ada, ben, cy] = [person('ada'), person('ben'), person('cy')];
     const rooms = ['one', 'two', 'three'];
     for (const room of rooms) server.create(room, [ben, ada]);
     server.faults = {
@@ -484,7 +510,6 @@ describe('any history', () => {
     let engine = device(server, ada, network);
     const pick = <T>(from: T[]): T => from[Math.floor(random() * from.length)] as T;
     const written: Record<string, string[]> = { one: [], two: [], three: [] };
-    let refused = 0;
     for (let step = 0; step < 120; step += 1) {
       const room = pick(rooms);
       const dice = random();
@@ -494,12 +519,12 @@ describe('any history', () => {
         const many = random() < 0.1 ? Math.ceil(random() * 2 * IN_FLIGHT_AT_MOST) : 1;
         for (let index = 0; index < many; index += 1) {
           const text = random() < 0.05 ? 'bad' : `ada ${step} ${index}`;
-          if (text === 'bad') refused += 1;
-          else written[room]?.push(text);
+          if (text !== 'bad') written[room]?.push(text);
           await engine.send(room, { text });
         }
       } else if (dice < 0.73) await readSome(engine, room, random());
-      else if (dice < 0.83) await changeSomething(server, engine, room, ben, random);
+      else if (dice < 0.8) await changeSomething(server, engine, room, ben, random);
+      else if (dice < 0.83) changeRoom(server, ada, room, [ben, cy], random);
       else if (dice < 0.86) network.set(!network.isOnline());
       else if (dice < 0.88) server.loseIndex();
       else if (dice < 0.89) server.closeAll(4012);
@@ -517,10 +542,9 @@ describe('any history', () => {
     await settled(engine);
     await readAll(engine);
     const unsent = await engine.database.outbox.toArray();
-    expect(unsent.filter((item) => item.kind === 'message')).toHaveLength(refused);
     for (const item of unsent) await engine.discard(item);
     const lived = await screenOf(engine);
-    for (const room of rooms) {
+    for (const room of rooms.filter((id) => server.isMember(id, ada))) {
       const head = server.state(room, ada).head_number;
       await until(() => server.reader(room, ada).delivered === head);
     }
@@ -530,12 +554,21 @@ describe('any history', () => {
     const fresh = device(server, ada);
     await settled(fresh);
     await readAll(fresh);
-    expect(lived).toEqual(await screenOf(fresh));
+    const isIn = ({ id }: { id: string }) => server.isMember(id, ada);
+    expect(lived.conversations.filter(isIn)).toEqual((await screenOf(fresh)).conversations);
+    for (const left of lived.conversations.filter((line) => !isIn(line))) {
+      expect(left).toMatchObject({ member: 0, unread: 0 });
+      for (const { number } of left.entries) expect(server.sees(left.id, ada, number)).toBe(true);
+    }
     for (const room of rooms) {
       const own = server
         .log(room)
-        .entries.filter((entry) => entry.actor_id === ada && targetOf(entry) === undefined);
-      expect(own.map((entry) => entry.message?.text)).toEqual(written[room]);
+        .entries.flatMap((entry) => (entry.actor_id === ada ? (entry.message?.text ?? []) : []));
+      const refused = unsent.flatMap((item) =>
+        item.kind === 'message' && item.conversation_id === room ? item.text : [],
+      );
+      const stored = written[room]?.filter((text) => !refused.includes(text));
+      expect(own).toEqual(stored);
     }
   });
 });

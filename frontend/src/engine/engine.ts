@@ -276,7 +276,7 @@ export class Engine {
     const { conversations, marks } = this.database;
     await this.database.transaction('rw', conversations, marks, async () => {
       const record = await conversations.get(conversationId);
-      if (!record) return;
+      if (!record || record.member === 0) return;
       const isNew = number > Math.max(record.wanted_read, record.state.read_number);
       if (!isNew && !record.state.marked_unread) return;
       // A mark of 0 says nothing to the server; the first entry counts as no message.

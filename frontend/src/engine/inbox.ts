@@ -188,6 +188,9 @@ class Batch {
           this.answered.push(...ids);
         }
         await this.#passStored();
+        // Nobody reads where they aren't any more.
+        const left = [...this.#records.values()].filter((record) => record.member === 0);
+        await marks.bulkDelete(left.map((record) => record.conversation_id));
         if (this.#cursor !== undefined) await this.database.writeMeta('cursor', this.#cursor);
       },
     );
@@ -224,8 +227,24 @@ class Batch {
       return;
     }
     const target = targetOf(entry);
-    this.#putEntry(target === undefined ? entry : { ...entry, target });
-    if (target !== undefined) await this.#change(target, entry);
+    if (target === undefined) {
+      this.#putEntry(entry);
+      return;
+    }
+    this.#putEntry({ ...entry, target });
+    await this.#change(target, entry);
+    await this.#forgetEdits(conversation_id, target);
+  }
+
+  /** What was said in edits of a message goes with it. */
+  async #forgetEdits(conversationId: string, target: number): Promise<void> {
+    const changes = await this.#changesOf(conversationId, target);
+    if (!changes.some((change) => change.deleted)) return;
+    for (const change of changes) {
+      if (change.edited?.text) {
+        this.#putEntry({ ...change, target, edited: { ...change.edited, text: '' } });
+      }
+    }
   }
 
   /** `known`: how many are known with these. */
@@ -334,10 +353,13 @@ class Batch {
       .where('[conversation_id+target]')
       .equals([conversationId, target])
       .toArray();
-    const waiting = [...this.#entries.values()].filter(
-      (entry) => entry.conversation_id === conversationId && entry.target === target,
-    );
-    return [...held, ...waiting].sort((a, b) => a.number - b.number);
+    const changes = new Map(held.map((entry) => [entry.number, entry]));
+    for (const entry of this.#entries.values()) {
+      if (entry.conversation_id === conversationId && entry.target === target) {
+        changes.set(entry.number, entry);
+      }
+    }
+    return [...changes.values()].sort((a, b) => a.number - b.number);
   }
 
   async #entry(conversationId: string, number: number): Promise<StoredEntry | undefined> {

@@ -23,3 +23,10 @@ export function addRange(ranges: readonly Range[], added: Range): Range[] {
 export function rangeWith(ranges: readonly Range[], number: number): Range | undefined {
   return ranges.find((range) => range.from <= number && number <= range.to);
 }
+
+/** The parts of ranges that lie above a number. */
+export function rangesAbove(ranges: readonly Range[], number: number): Range[] {
+  return ranges
+    .filter((range) => range.to > number)
+    .map((range) => ({ from: Math.max(range.from, number + 1), to: range.to }));
+}

@@ -167,7 +167,7 @@ export class Sync {
       for (;;) {
         const record = await this.database.conversations.get(id);
         if (!record?.behind || epoch !== this.#epoch) return;
-        if (record.kind === 'unknown') {
+        if (!record.described) {
           await this.#withDescription(id);
           continue;
         }
@@ -240,8 +240,12 @@ export class Sync {
   }
 
   async #close(id: string): Promise<void> {
-    await this.database.conversations.where({ conversation_id: id }).modify((record, reference) => {
-      reference.value = close(record);
+    const { conversations, marks } = this.database;
+    await this.database.transaction('rw', conversations, marks, async () => {
+      await conversations.where({ conversation_id: id }).modify((record, reference) => {
+        reference.value = close(record);
+      });
+      await marks.delete(id);
     });
   }
 

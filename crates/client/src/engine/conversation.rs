@@ -234,11 +234,9 @@ impl Conversation {
                 self.probe |= self.deleted.len() > MAX_DELETED;
             }
             Some(entry::Change::Left(left)) if UserId::parse(&left.user_id) == Ok(me) => {
-                self.left = true;
-                self.marks.left();
-                self.target = entry.number;
-                self.count_from(&entry);
+                self.leave(&entry);
             }
+            Some(entry::Change::GroupDeleted(_)) => self.leave(&entry),
             Some(entry::Change::Joined(joined)) if UserId::parse(&joined.user_id) == Ok(me) => {
                 self.left = false;
                 self.count_from(&entry);
@@ -255,6 +253,14 @@ impl Conversation {
                 standing,
             },
         );
+    }
+
+    /// The person was taken out by this entry.
+    fn leave(&mut self, entry: &Entry) {
+        self.left = true;
+        self.marks.left();
+        self.target = entry.number;
+        self.count_from(entry);
     }
 
     /// Nothing is unread at the beginning, at a return, nor for who left.

@@ -456,6 +456,21 @@ fn a_leave_is_the_end_and_a_return_begins_after_the_time_between() {
 }
 
 #[test]
+fn of_a_deleted_group_nothing_is_unread() {
+    let mut bench = Bench::caught_up_at(5);
+    assert_eq!(unread(&bench.entry(said(OTHER, 6, 1))), [6]);
+    let deleted = Entry {
+        change: Some(entry::Change::GroupDeleted(
+            proto::socket::GroupDeleted::default(),
+        )),
+        ..said(OTHER, 7, 1)
+    };
+    let out = bench.entry(deleted);
+    assert_eq!(shown(&out), [7]);
+    assert_eq!(unread(&out), [0]);
+}
+
+#[test]
 fn a_hole_that_is_too_large_is_reported_instead_of_filled() {
     let mut bench = Bench::caught_up_at(5);
     let out = bench.entry(said(OTHER, 20_000, 1));

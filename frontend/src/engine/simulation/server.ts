@@ -13,6 +13,7 @@ import {
   type OpenSocket,
   type SocketEvents,
 } from '../ports';
+import { addRange, type Range, rangeWith } from '../ranges';
 import type {
   Change,
   ClientFrame,
@@ -142,7 +143,7 @@ export class SimulatedServer {
   create(conversationId: string, members: string[]): void {
     this.#logs.set(conversationId, {
       entries: [],
-      members,
+      members: [],
       readers: new Map(),
       byClientId: new Map(),
       queue: [],
@@ -164,9 +165,12 @@ export class SimulatedServer {
       actor_id,
       ...change,
     };
+    const before = log.members;
+    log.members = membersAfter(before, entry);
     log.entries.push(entry);
     log.changedAt = this.#time;
-    this.#deliver(log.members, { entry });
+    // Who comes is told of it, and who leaves still sees that they left.
+    this.#deliver([...new Set([...before, ...log.members])], { entry });
     if (change.message) this.#deliver([actor_id], { state: this.state(conversationId, actor_id) });
     return structuredClone(entry);
   }
@@ -185,13 +189,57 @@ export class SimulatedServer {
     return known;
   }
 
-  /** Messages as they are now, the rest as it came. */
-  entryNow(conversationId: string, number: number): Entry | undefined {
+  /** As somebody sees it now: a message with what became of it, an edit without its text once it is gone. */
+  entryNow(conversationId: string, number: number, userId: string): Entry | undefined {
     const { entries } = this.log(conversationId);
     const entry = entries[number - 1];
+    if (entry?.edited) {
+      const isGone = entries.some((other) => other.deleted?.number === entry.edited?.number);
+      return isGone ? { ...entry, edited: { ...entry.edited, text: '' } } : entry;
+    }
     if (!entry?.message) return entry;
-    const changes = entries.filter((other) => targetOf(other) === number);
+    // A deletion also where they weren't there any more.
+    const changes = entries.filter(
+      (other) =>
+        targetOf(other) === number &&
+        (other.deleted || this.sees(conversationId, userId, other.number)),
+    );
     return { ...entry, message: changes.reduce(takeIn, entry.message) };
+  }
+
+  /** The stretches of numbers that somebody was a member for, both ends seen. */
+  #stretches(conversationId: string, userId: string): Range[] {
+    let stretches: Range[] = [];
+    for (const { number, ...entry } of this.log(conversationId).entries) {
+      const last = stretches.at(-1);
+      if (entry.created?.member_ids.includes(userId) || entry.joined?.user_id === userId) {
+        stretches.push({ from: number, to: Number.POSITIVE_INFINITY });
+      } else if (last && (entry.left?.user_id === userId || entry.group_deleted)) {
+        last.to = Math.min(last.to, number);
+      } else if (last && entry.history_opened?.user_id === userId) {
+        stretches = addRange(stretches, { ...last, from: entry.history_opened.from_number });
+      }
+    }
+    return stretches;
+  }
+
+  sees(conversationId: string, userId: string, number: number): boolean {
+    return rangeWith(this.#stretches(conversationId, userId), number) !== undefined;
+  }
+
+  #requireMember(conversationId: string, userId: string): void {
+    if (!this.isMember(conversationId, userId)) throw new NotAllowed('not a member');
+  }
+
+  isMember(conversationId: string, userId: string): boolean {
+    return this.log(conversationId).members.includes(userId);
+  }
+
+  /** The last number that somebody may see; 0 for who never was in it. */
+  #lastVisible(conversationId: string, userId: string): number {
+    const { entries } = this.log(conversationId);
+    const to = this.#stretches(conversationId, userId).at(-1)?.to ?? 0;
+    return Math.min(to, entries.length);
   }
 
   say(conversationId: string, actor: string, text: string): Entry {
@@ -202,8 +250,8 @@ export class SimulatedServer {
   }
 
   markRead(conversationId: string, userId: string, number: number): void {
-    const log = this.log(conversationId);
-    const head = log.entries.at(-1)?.number ?? 0;
+    if (!this.isMember(conversationId, userId)) return;
+    const head = this.#lastVisible(conversationId, userId);
     const reader = this.reader(conversationId, userId);
     reader.isMarkedUnread &&= number === 0 || number < reader.read;
     reader.read = Math.max(reader.read, Math.min(number, head));
@@ -212,22 +260,25 @@ export class SimulatedServer {
   }
 
   markDelivered(conversationId: string, userId: string, number: number): void {
+    if (!this.isMember(conversationId, userId)) return;
     const reader = this.reader(conversationId, userId);
-    const head = this.log(conversationId).entries.at(-1)?.number ?? 0;
+    const head = this.#lastVisible(conversationId, userId);
     if (Math.min(number, head) <= reader.delivered) return;
     reader.delivered = Math.min(number, head);
     this.#markMoved(conversationId, userId);
   }
 
   markUnread(conversationId: string, userId: string): ConversationState {
+    this.#requireMember(conversationId, userId);
     this.reader(conversationId, userId).isMarkedUnread = true;
     this.#readerMoved(conversationId, userId);
     return this.state(conversationId, userId);
   }
 
   hide(conversationId: string, userId: string, number: number): ConversationState {
+    this.#requireMember(conversationId, userId);
     const { hidden } = this.reader(conversationId, userId);
-    if (!this.log(conversationId).entries[number - 1]) throw new NotAllowed('entry_unknown');
+    if (!this.sees(conversationId, userId, number)) throw new NotAllowed('entry_unknown');
     if (!hidden.includes(number)) {
       hidden.push(number);
       const frame = { conversation_id: conversationId, number, hidden_count: hidden.length };
@@ -235,6 +286,11 @@ export class SimulatedServer {
       this.#readerMoved(conversationId, userId);
     }
     return this.state(conversationId, userId);
+  }
+
+  /** On another device; nothing if it can't be seen. */
+  hideSomething(conversationId: string, userId: string, number: number): void {
+    if (this.sees(conversationId, userId, number)) this.hide(conversationId, userId, number);
   }
 
   changeSettings(conversation_id: string, userId: string, change: Partial<ConversationSettings>) {
@@ -272,22 +328,28 @@ export class SimulatedServer {
   }
 
   state(conversation_id: string, userId: string): ConversationState {
-    const log = this.log(conversation_id);
-    const head = log.entries.at(-1);
+    const { entries } = this.log(conversation_id);
     const reader = this.reader(conversation_id, userId);
-    const read_number = reader.read;
+    const head_number = this.#lastVisible(conversation_id, userId);
+    const read_number = Math.min(reader.read, head_number);
+    const came = entries.findLast(
+      (entry) => entry.joined?.user_id === userId || entry.created?.member_ids.includes(userId),
+    );
+    const isMember = this.isMember(conversation_id, userId);
+    const counts_from_number = Math.max(read_number, isMember ? (came?.number ?? 0) : 0);
     const counts = (entry: Entry) =>
-      this.entryNow(conversation_id, entry.number)?.message?.deleted === false &&
-      entry.number > read_number &&
+      isMember &&
+      this.entryNow(conversation_id, entry.number, userId)?.message?.deleted === false &&
+      entry.number > counts_from_number &&
       entry.actor_id !== userId &&
       !reader.hidden.includes(entry.number);
     return {
       conversation_id,
-      head_number: head?.number ?? 0,
-      head_countable_total: head?.countable_total ?? 0,
+      head_number,
+      head_countable_total: entries[head_number - 1]?.countable_total ?? 0,
       read_number,
-      unread_count: log.entries.filter(counts).length,
-      counts_from_number: read_number,
+      unread_count: entries.filter(counts).length,
+      counts_from_number,
       marked_unread: reader.isMarkedUnread,
       hidden_count: reader.hidden.length,
       marks_version: reader.version,
@@ -351,7 +413,11 @@ export class SimulatedServer {
       getConversation: (id) => request(() => this.#line(id, this.log(id), userId).conversation),
       listEntries: (id, position, limit) =>
         request(() => this.#page(id, userId, position, Math.min(limit, 7))),
-      getSettings: (id) => request(() => this.reader(id, userId).settings),
+      getSettings: (id) =>
+        request(() => {
+          this.#requireMember(id, userId);
+          return this.reader(id, userId).settings;
+        }),
       listHidden: (id) => request(() => [...this.reader(id, userId).hidden]),
       listMarks: (id) => request(() => this.#marks(id)),
       markUnread: (id) => request(() => this.markUnread(id, userId)),
@@ -362,10 +428,10 @@ export class SimulatedServer {
   }
 
   #line(id: string, log: Log, userId: string): ConversationLine {
-    if (!log.members.includes(userId)) throw new NotAllowed('not a member');
+    this.#requireMember(id, userId);
     const created_at = new Date(1_000).toISOString();
     return {
-      conversation: { conversation_id: id, kind: 'group', name: id, created_at },
+      conversation: { conversation_id: id, kind: 'group', name: nameOf(id, log), created_at },
       state: this.state(id, userId),
       last_entry: this.#lastEntry(id, log, userId),
       settings: this.reader(id, userId).settings,
@@ -375,9 +441,12 @@ export class SimulatedServer {
   #lastEntry(id: string, log: Log, userId: string): Entry | undefined {
     const { hidden } = this.reader(id, userId);
     const last = log.entries.findLast(
-      (entry) => targetOf(entry) === undefined && !hidden.includes(entry.number),
+      (entry) =>
+        targetOf(entry) === undefined &&
+        !hidden.includes(entry.number) &&
+        this.sees(id, userId, entry.number),
     );
-    return last && this.entryNow(id, last.number);
+    return last && this.entryNow(id, last.number, userId);
   }
 
   #marks(conversation_id: string): MemberMarks[] {
@@ -390,20 +459,29 @@ export class SimulatedServer {
   }
 
   #page(id: string, userId: string, position: EntriesPosition, limit: number) {
-    const entries = this.log(id).entries.map((entry) => this.entryNow(id, entry.number) ?? entry);
-    const { hidden } = this.reader(id, userId);
-    const isSeen = (entry: Entry) => !hidden.includes(entry.number);
+    const head = this.#lastVisible(id, userId);
+    if (head === 0) throw new NotAllowed('never a member');
     const state = this.state(id, userId);
+    const { hidden } = this.reader(id, userId);
+    const numbers = this.log(id)
+      .entries.map((entry) => entry.number)
+      .filter((number) => this.sees(id, userId, number));
+    const shown = (page: number[]) =>
+      page
+        .map((number) => this.entryNow(id, number, userId) as Entry)
+        .filter((entry) => !entry.message || !hidden.includes(entry.number));
+    // A full page covers up to its own end; a shorter one all that there is.
     if ('after' in position) {
-      const page = entries.slice(position.after, position.after + limit);
-      const covered_to = page.at(-1)?.number ?? position.after;
-      const from = position.after + 1;
-      return { entries: page.filter(isSeen), covered_from: from, covered_to, state };
+      const { after } = position;
+      const page = numbers.filter((number) => number > after).slice(0, limit);
+      const all = Math.max(after, head);
+      const covered_to = page.length === limit ? (page.at(-1) ?? all) : all;
+      return { entries: shown(page), covered_from: after + 1, covered_to, state };
     }
-    const to = Math.min(position.before - 1, entries.length);
-    const page = entries.slice(Math.max(0, to - limit), to);
-    const covered_from = page[0]?.number ?? 1;
-    return { entries: page.filter(isSeen), covered_from, covered_to: to, state };
+    const covered_to = position.before - 1;
+    const page = numbers.filter((number) => number <= covered_to).slice(-limit);
+    const covered_from = page.length === limit ? (page[0] ?? 1) : 1;
+    return { entries: shown(page), covered_from, covered_to, state };
   }
 
   #deliver(users: string[], frame: ServerFrame): void {
@@ -450,7 +528,7 @@ export class SimulatedServer {
     const since = Number(hello.cursor);
     const complete = since >= this.indexBegins;
     const changed = [...this.#logs.entries()]
-      .filter(([, log]) => log.members.includes(socket.userId) && log.changedAt >= since)
+      .filter(([id, log]) => this.#lastVisible(id, socket.userId) > 0 && log.changedAt >= since)
       .map(([id]) => this.state(id, socket.userId));
     socket.push({ resumed: { complete, changed: complete ? changed : [], cursor } });
   }
@@ -516,8 +594,8 @@ export class SimulatedServer {
         accepted: { conversation_id, client_message_id, message_id, number, time_unix_ms },
       });
     } else if ('text' in send) {
-      if (send.text === this.refuseText) {
-        refuse(socket, send, 'text_too_long');
+      if (!log.members.includes(socket.userId) || send.text === this.refuseText) {
+        refuse(socket, send, send.text === this.refuseText ? 'text_too_long' : 'not_a_member');
         return;
       }
       const { text, attachment_ids, reply_to_number } = send;
@@ -528,8 +606,9 @@ export class SimulatedServer {
       });
       log.byClientId.set(client_message_id, entry);
     } else {
-      const target = this.entryNow(conversation_id, send.number);
-      if (!target?.message) refuse(socket, send, 'target_unknown');
+      const target = this.entryNow(conversation_id, send.number, socket.userId);
+      if (!log.members.includes(socket.userId)) refuse(socket, send, 'not_a_member');
+      else if (!target?.message) refuse(socket, send, 'target_unknown');
       else if (target.message.deleted) refuse(socket, send, 'target_deleted');
       else {
         const change = changeOf(send, target.actor_id);
@@ -552,6 +631,20 @@ function refuse(socket: ServerSocket, send: Send | Change, code: string): void {
   socket.push({
     refused: { conversation_id, client_message_id, code, detail: code, retry, retry_after_ms },
   });
+}
+
+function nameOf(id: string, log: Log): string {
+  return log.entries.findLast((entry) => entry.renamed)?.renamed?.name ?? id;
+}
+
+function membersAfter(members: string[], entry: Entry): string[] {
+  if (entry.group_deleted) return [];
+  const come = [
+    ...(entry.created?.member_ids ?? []),
+    ...(entry.joined ? [entry.joined.user_id] : []),
+  ];
+  const stay = members.filter((member) => member !== entry.left?.user_id);
+  return [...new Set([...stay, ...come])];
 }
 
 function newMessage(part: Pick<Message, 'message_id' | 'client_message_id' | 'text'>): Message {
