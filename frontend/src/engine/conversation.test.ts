@@ -80,6 +80,32 @@ describe('a conversation', () => {
     expect(unreadCount(record)).toBe(1);
   });
 
+  it('ends when the group is deleted, with nothing unread', () => {
+    const { record } = takeEntry(fresh(), entry(1, 'ada'), ME);
+    const { message: _, ...rest } = entry(2, 'ada');
+    const deleted = { ...rest, countable_total: 1, group_deleted: {} };
+    const ended = takeEntry(record, deleted, ME).record;
+    expect([unreadCount(record), unreadCount(ended), ended.member]).toEqual([1, 0, 0]);
+  });
+
+  it('reads what was before again when more of it is opened, or the person is back', () => {
+    const { message: _, ...rest } = entry(4, 'ada');
+    const log = [1, 2, 3].map((number) => entry(number, 'ada'));
+    const page = { entries: log, covered_from: 1, covered_to: 3 };
+    const held = takePage(fresh(), page, ME);
+    for (const change of [
+      { history_opened: { user_id: ME, from_number: 1 } },
+      { joined: { user_id: ME } },
+    ]) {
+      const next = { ...rest, countable_total: 3, ...change };
+      expect(takeEntry(held, next, ME).record.held).toEqual([{ from: 4, to: 4 }]);
+      const late = { entries: [next], covered_from: 4, covered_to: 5 };
+      expect(takePage(held, late, ME).held).toEqual([{ from: 4, to: 5 }]);
+    }
+    const ofAda = { ...rest, countable_total: 3, joined: { user_id: 'ada' } };
+    expect(takeEntry(held, ofAda, ME).record.held).toEqual([{ from: 1, to: 4 }]);
+  });
+
   it('takes an entry that follows, and notes a hole before one that does not', () => {
     const first = takeEntry(fresh(), entry(1, 'ada'), ME);
     expect(first.taken).toBe(true);
