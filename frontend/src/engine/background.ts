@@ -7,3 +7,18 @@ export function inBackground(work: Promise<unknown>): void {
     console.error('work in the background failed', error);
   });
 }
+
+/**
+ * One after the other, within a transaction. Dexie knows what belongs to it for a hundred awaits at most
+ * after the last promise of its own; what comes later would be written outside of it, and the transaction
+ * would end too early.
+ */
+export async function eachInTransaction<T>(
+  items: Iterable<T>,
+  task: (item: T) => PromiseLike<unknown>,
+): Promise<void> {
+  for (const item of items) {
+    await task(item);
+    await Dexie.Promise.resolve();
+  }
+}

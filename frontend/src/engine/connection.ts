@@ -40,6 +40,7 @@ interface Session {
   /** What came before `welcome`: it makes sense only after it. */
   early: ServerFrame[];
   countedFrames: number;
+  sentFrames: number;
   heartbeatMs: number;
   /** The gateway is about to stop: when to leave it, by `performance.now()`. */
   leaveAtMs: number | undefined;
@@ -93,7 +94,13 @@ export class Connection {
   send(frame: ClientFrame): boolean {
     if (!this.#session) return false;
     this.#session.socket.send(JSON.stringify(frame));
+    if (this.#session.welcomed) this.#session.sentFrames += 1;
     return true;
+  }
+
+  /** On this socket, since `welcome`. */
+  get framesSent(): number {
+    return this.#session?.sentFrames ?? 0;
   }
 
   /** Gives the socket up, because what it brought can't be right. */
@@ -141,6 +148,7 @@ export class Connection {
       welcomed: false,
       early: [],
       countedFrames: 0,
+      sentFrames: 0,
       heartbeatMs: 0,
       leaveAtMs: undefined,
     };
@@ -212,6 +220,8 @@ export class Connection {
   /** The network is back, or somebody looks at the screen. */
   #wake(): void {
     if (this.#session) {
+      // Before `welcome` there is a timeout of its own.
+      if (!this.#session.welcomed) return;
       this.send({ ping: {} });
       this.#expectWithin(this.timing.pingTimeout);
     } else if (this.#link.kind === 'waiting' || this.#link.kind === 'offline') {

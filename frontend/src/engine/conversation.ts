@@ -258,21 +258,29 @@ export function withHiddenKnown(
   return settle({ ...record, hidden_known: Math.max(record.hidden_known, hidden_known) });
 }
 
-/** The history can't be read any more: the person is out of the conversation. */
-export function close(record: ConversationRecord): ConversationRecord {
-  return {
+/** The person isn't in it any more: nothing is unread, and only what came until then is missing. */
+export function leave(record: ConversationRecord): ConversationRecord {
+  const { number, countable_total } = record.top;
+  return settle({
     ...record,
     member: 0,
     described: true,
-    // Nothing is unread for who isn't in it.
-    state: { ...record.state, unread_count: 0, head_countable_total: record.top.countable_total },
+    state: {
+      ...record.state,
+      head_number: Math.max(record.state.head_number, number),
+      head_countable_total: countable_total,
+      unread_count: 0,
+    },
     own_above: [],
     deleted_above: [],
-    heard_of: record.top.number,
     hidden_known: record.state.hidden_count,
     settings_heard_of: 0,
-    behind: 0,
-  };
+  });
+}
+
+/** Nor can any of it be read. */
+export function close(record: ConversationRecord): ConversationRecord {
+  return settle({ ...leave(record), heard_of: record.top.number });
 }
 
 /** Countable messages of others above the read mark: differences of the server's totals. */
@@ -299,9 +307,9 @@ function advance(record: ConversationRecord, entry: Entry, me: string): Conversa
   const isOwn = isAbove && entry.message !== undefined && entry.actor_id === me;
   const { number: target = 0, author_id } = entry.deleted ?? {};
   const isDeletion = isAbove && target > 0 && author_id !== me;
-  const about = entry.left?.user_id ?? entry.joined?.user_id;
   // Nothing is unread for who leaves, nor for who comes back.
-  const counts = about === me || entry.group_deleted ? startCounting(record, entry) : record;
+  const moves = comesOrGoes(entry, me);
+  const counts = moves ? startCounting(record, entry) : record;
   return {
     ...counts,
     top: { number: entry.number, countable_total: entry.countable_total },
@@ -309,7 +317,7 @@ function advance(record: ConversationRecord, entry: Entry, me: string): Conversa
     ...(isDeletion && {
       deleted_above: [...counts.deleted_above, { number: entry.number, target }],
     }),
-    member: entry.group_deleted ? 0 : about === me ? (entry.left ? 0 : 1) : record.member,
+    member: moves ? (entry.joined ? 1 : 0) : record.member,
     heard_of: Math.max(record.heard_of, entry.number),
     ...(isShown(entry) && { last_entry: entry, activity_ms: entry.time_unix_ms }),
     ...(entry.joined?.user_id === me && { described: false }),
@@ -327,6 +335,11 @@ function advance(record: ConversationRecord, entry: Entry, me: string): Conversa
  */
 function opensWhatWas(entry: Entry, me: string): boolean {
   return entry.joined?.user_id === me || entry.history_opened?.user_id === me;
+}
+
+/** Whether the person comes or goes with this entry. */
+export function comesOrGoes({ joined, left, group_deleted }: Entry, me: string): boolean {
+  return joined?.user_id === me || left?.user_id === me || group_deleted !== undefined;
 }
 
 function startCounting(record: ConversationRecord, entry: Entry): ConversationRecord {

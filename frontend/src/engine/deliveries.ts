@@ -1,27 +1,58 @@
 /**
  * Tells the server up to where this device has stored each conversation. That is told by nothing in
- * return, so it counts as told when the socket has lived on for a heartbeat.
+ * return: it counts as told when a heartbeat has counted its frame, and another one that is a while younger
+ * has come without a complaint.
  */
 import { newestRange } from './conversation';
 import type { ClientDatabase } from './database';
 import type { OutboxLink } from './outbox';
+import type { Timing } from './ports';
+import type { Heartbeat } from './wire';
+
+export interface CountingLink extends OutboxLink {
+  /** Frames sent on this socket since `welcome`. */
+  framesSent(): number;
+}
+
+interface OnItsWay {
+  number: number;
+  /** It is at the latest this frame of the socket. */
+  frame: number;
+  /** When a heartbeat counted it, by this device's clock and by the server's. */
+  read?: { atMs: number; serverMs: number };
+}
 
 export class Deliveries {
-  #sent = new Map<string, number>();
-  /** Was sent before the last heartbeat. */
-  #older = new Map<string, number>();
+  #sent = new Map<string, OnItsWay>();
+  #pumping = false;
+  #again = false;
 
   constructor(
     private readonly database: ClientDatabase,
-    private readonly link: OutboxLink,
+    private readonly link: CountingLink,
+    private readonly timing: Timing,
   ) {}
 
   lost(): void {
     this.#sent.clear();
-    this.#older.clear();
   }
 
+  /** Several at once would read the same: one goes on until nothing was asked meanwhile. */
   async pump(): Promise<void> {
+    this.#again = true;
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.#again) {
+        this.#again = false;
+        await this.#tell();
+      }
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  async #tell(): Promise<void> {
     if (!this.link.isOpen()) return;
     const untold = await this.database.conversations
       .where({ member: 1 })
@@ -31,20 +62,29 @@ export class Deliveries {
       const { conversation_id, top } = record;
       // Of a conversation that only its line is known of nothing was delivered yet.
       if (!newestRange(record)) continue;
-      const known = Math.max(
-        this.#sent.get(conversation_id) ?? 0,
-        this.#older.get(conversation_id) ?? 0,
-      );
-      if (known >= top.number) continue;
+      if ((this.#sent.get(conversation_id)?.number ?? 0) >= top.number) continue;
       const frame = { conversation_id, number: top.number };
-      if (this.link.send({ mark_delivered: frame })) this.#sent.set(conversation_id, top.number);
+      if (this.link.send({ mark_delivered: frame })) {
+        this.#sent.set(conversation_id, { number: top.number, frame: this.link.framesSent() });
+      }
     }
   }
 
-  async heartbeat(): Promise<void> {
-    const told = this.#older;
-    this.#older = this.#sent;
-    this.#sent = new Map();
+  async heartbeat({ frames_received, server_time_unix_ms }: Heartbeat): Promise<void> {
+    const atMs = performance.now();
+    const told: [string, number][] = [];
+    for (const [id, mark] of this.#sent) {
+      if (!mark.read) {
+        if (mark.frame <= frames_received) mark.read = { atMs, serverMs: server_time_unix_ms };
+        continue;
+      }
+      const { settledAfter } = this.timing;
+      const isOld = mark.read.atMs + settledAfter <= atMs;
+      if (isOld && mark.read.serverMs + settledAfter <= server_time_unix_ms) {
+        this.#sent.delete(id);
+        told.push([id, mark.number]);
+      }
+    }
     for (const [conversation_id, number] of told) {
       await this.database.conversations.where({ conversation_id }).modify((record) => {
         record.told_delivered = Math.max(record.told_delivered, number);

@@ -1,6 +1,6 @@
 // @vitest-environment node
 import 'fake-indexeddb/auto';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Engine } from './engine';
 import { IN_FLIGHT_AT_MOST } from './outbox';
 import { Network, readAll, screenOf, settled, startDevice, until } from './simulation/device';
@@ -418,6 +418,51 @@ describe('an engine', () => {
     server.faults = NO_FAULTS;
     await until(() => server.reader('tea', ben).read === number);
     expect([...server.sockets]).toEqual([socket]);
+  });
+
+  it('reads again what it could not store', async () => {
+    const server = new SimulatedServer(seededRandom(14));
+    const [ada, ben] = [person('ada'), person('ben')];
+    server.create('tea', [ada, ben]);
+    const engine = device(server, ben);
+    await settled(engine);
+    const { entries } = engine.database;
+    const put = vi.spyOn(entries, 'bulkPut').mockImplementationOnce(() => {
+      throw new Error('the disk is full');
+    });
+    for (let index = 1; index <= 3; index += 1) server.say('tea', ada, `${index}`);
+    await until(() => put.mock.calls.length > 1);
+    await settled(engine);
+    await until(async () => (await entries.count()) === server.log('tea').entries.length);
+    expect((await screenOf(engine)).conversations[0]?.unread).toBe(3);
+    put.mockRestore();
+  });
+
+  it('takes much at once', async () => {
+    const server = new SimulatedServer(seededRandom(15));
+    Object.assign(server, { pageAtMost: 300, linesAtMost: 300 });
+    const [ada, ben] = [person('ada'), person('ben')];
+    for (let room = 0; room < 200; room += 1) server.create(`room ${room}`, [ada, ben]);
+    for (let guest = 0; guest < 200; guest += 1) {
+      server.append('room 0', ada, { joined: { user_id: person('guest') } });
+    }
+    const network = new Network();
+    const engine = device(server, ben, network);
+    await settled(engine);
+    await readAll(engine);
+    expect(await engine.database.entries.where({ conversation_id: 'room 0' }).count()).toBe(201);
+
+    // All is stored, and no answer arrives.
+    server.faults = { ...NO_FAULTS, loseFrame: 1 };
+    for (let index = 0; index < IN_FLIGHT_AT_MOST; index += 1) {
+      await engine.send('room 1', { text: `${index}` });
+    }
+    await until(() => server.log('room 1').entries.length === IN_FLIGHT_AT_MOST + 1);
+    network.set(false);
+    server.faults = NO_FAULTS;
+    network.set(true);
+    await settled(engine);
+    expect(await engine.database.outbox.count()).toBe(0);
   });
 
   it('ends when the session ends', async () => {

@@ -108,10 +108,11 @@ export class Engine {
     const link = {
       isOpen: () => this.#connection.isOpen,
       send: (frame: Parameters<Connection['send']>[0]) => this.#connection.send(frame),
+      framesSent: () => this.#connection.framesSent,
     };
     this.#outbox = new Outbox(this.database, link, this.#clock, timing);
     this.#marks = new ReadMarks(this.database, link);
-    this.#deliveries = new Deliveries(this.database, link);
+    this.#deliveries = new Deliveries(this.database, link, timing);
     this.hints = new Hints({
       typing: (conversationId, state) => {
         if (this.#leads) this.#sayTyping(conversationId, state);
@@ -132,6 +133,7 @@ export class Engine {
         this.#marks.answered(states);
         inBackground(this.#marks.pump());
       },
+      failed: () => this.#connection.reconnect(),
       stored: () => {
         if (this.#leads) inBackground(this.#deliveries.pump());
       },
@@ -352,7 +354,7 @@ export class Engine {
     } else if ('heartbeat' in frame) {
       inBackground(this.#learnTime(frame.heartbeat.server_time_unix_ms));
       this.#sync.heartbeat(frame.heartbeat);
-      inBackground(this.#deliveries.heartbeat().then(() => this.#tellMarks()));
+      inBackground(this.#deliveries.heartbeat(frame.heartbeat).then(() => this.#tellMarks()));
     } else if ('resync' in frame) {
       this.#sync.resync();
     } else if ('typing' in frame || 'presence' in frame || 'contacts_changed' in frame) {

@@ -2,10 +2,11 @@
  * Writes what the server says into the store, in the order in which it was said. One transaction takes
  * all frames that wait, so a burst costs little more than one frame.
  */
-import { inBackground } from './background';
+import { eachInTransaction, inBackground } from './background';
 import {
   type ConversationRecord,
   type ConversationSettings,
+  comesOrGoes,
   type Deletion,
   hearOfSettings,
   isShown,
@@ -37,6 +38,8 @@ export interface InboxEvents {
   newEntries(entries: Entry[]): void;
   /** Something was stored. */
   stored(): void;
+  /** What a socket brought could not be stored. Only the cursor in the store reaches back before it. */
+  failed(): void;
 }
 
 /** How far back a last entry is looked for that isn't hidden. */
@@ -68,7 +71,7 @@ export class Inbox {
   async takePage(conversationId: string, page: Page): Promise<void> {
     await this.#inBatch(async (batch) => {
       batch.put(takePage(await batch.record(conversationId), page, this.me));
-      for (const entry of page.entries) await batch.store(entry);
+      await eachInTransaction(page.entries, (entry) => batch.store(entry));
       if (page.state) await batch.reached(page.state);
     });
   }
@@ -76,12 +79,12 @@ export class Inbox {
   /** Lines of the conversation list. */
   async takeLines(lines: readonly ConversationLine[]): Promise<void> {
     await this.#inBatch(async (batch) => {
-      for (const { conversation, state, last_entry, settings } of lines) {
+      await eachInTransaction(lines, async ({ conversation, state, last_entry, settings }) => {
         const before = await batch.record(conversation.conversation_id);
         const next = takeSummary(withDescription(before, conversation), state, last_entry, this.me);
         batch.put(settings ? withSettings(next, settings) : next);
         await batch.reached(state);
-      }
+      });
     });
   }
 
@@ -104,9 +107,7 @@ export class Inbox {
 
   /** How far the members of a conversation have got. */
   async takeMarks(marks: readonly MemberMarks[]): Promise<void> {
-    await this.#inBatch(async (batch) => {
-      for (const mark of marks) await batch.receipt(mark);
-    });
+    await this.#inBatch((batch) => eachInTransaction(marks, (mark) => batch.receipt(mark)));
   }
 
   /** The answer to a call that moved the person's own marks. */
@@ -115,14 +116,20 @@ export class Inbox {
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const letters = this.#waiting;
+    try {
+      while (this.#waiting.length > 0) {
+        const letters = this.#waiting;
+        this.#waiting = [];
+        await this.#inBatch((batch) => eachInTransaction(letters, (letter) => batch.take(letter)));
+      }
+    } catch (error) {
+      // What follows would stand behind a hole that nothing tells of.
       this.#waiting = [];
-      await this.#inBatch(async (batch) => {
-        for (const letter of letters) await batch.take(letter);
-      });
+      this.events.failed();
+      throw error;
+    } finally {
+      this.#running = undefined;
     }
-    this.#running = undefined;
   }
 
   async #inBatch(change: (batch: Batch) => Promise<void>): Promise<void> {
@@ -150,6 +157,8 @@ class Batch {
   /** Their last entry has to be looked up anew. */
   #withoutLast = new Set<string>();
   #receipts = new Map<string, MemberMarks>();
+  /** By which entry the person last came or went: marks of before say nothing any more. */
+  #moved = new Map<string, number>();
   #own: string[] = [];
   #stored = new Map<string, number>();
   #cursor: string | undefined;
@@ -169,8 +178,10 @@ class Batch {
         await entries.bulkPut([...this.#entries.values()]);
         await hidden.bulkPut([...this.#hidden.values()]);
         await receipts.bulkPut([...this.#receipts.values()]);
-        for (const id of this.#withoutLast) await this.#findLastEntry(id);
-        for (const record of this.#records.values()) await this.#noteHidden(record);
+        await eachInTransaction(this.#withoutLast, (id) => this.#findLastEntry(id));
+        const records = [...this.#records.values()];
+        const withDeletions = records.filter((record) => record.deleted_above.length > 0);
+        await eachInTransaction(withDeletions, (record) => this.#noteHidden(record));
         await conversations.bulkPut([...this.#records.values()]);
         if (this.#own.length > 0) {
           await outbox.where('client_message_id').anyOf(this.#own).delete();
@@ -188,9 +199,12 @@ class Batch {
           this.answered.push(...ids);
         }
         await this.#passStored();
-        // Nobody reads where they aren't any more.
-        const left = [...this.#records.values()].filter((record) => record.member === 0);
-        await marks.bulkDelete(left.map((record) => record.conversation_id));
+        await eachInTransaction(this.#moved, ([id, number]) =>
+          marks
+            .where({ conversation_id: id })
+            .filter((mark) => mark.number <= number)
+            .delete(),
+        );
         if (this.#cursor !== undefined) await this.database.writeMeta('cursor', this.#cursor);
       },
     );
@@ -217,6 +231,9 @@ class Batch {
     const clientId = clientIdOf(entry);
     if (clientId !== undefined && entry.actor_id === this.me) this.#own.push(clientId);
     const { conversation_id, number, message } = entry;
+    if (comesOrGoes(entry, this.me)) {
+      this.#moved.set(conversation_id, Math.max(number, this.#moved.get(conversation_id) ?? 0));
+    }
     if (message) {
       const held = (await this.#entry(conversation_id, number))?.message;
       const isOlder = (held?.changed_number ?? 0) > (message.changed_number ?? 0);
@@ -254,7 +271,7 @@ class Batch {
     known: number,
   ): Promise<void> {
     const record = await this.record(conversation_id);
-    for (const { number, position } of rows) {
+    await eachInTransaction(rows, async ({ number, position }) => {
       const before = await this.#hiddenEntry(conversation_id, number);
       // Told twice, the second time may say how many there are by then.
       const first = Math.min(position, before?.position ?? position);
@@ -264,7 +281,7 @@ class Batch {
         position: first,
       });
       if (record.last_entry?.number === number) this.#withoutLast.add(conversation_id);
-    }
+    });
     this.put(withHiddenKnown(record, known));
   }
 
@@ -314,7 +331,7 @@ class Batch {
     } else if ('state' in letter) {
       await this.#takeState(letter.state);
     } else if ('resumed' in letter) {
-      for (const state of letter.resumed.changed) await this.#takeState(state);
+      await eachInTransaction(letter.resumed.changed, (state) => this.#takeState(state));
     } else if ('receipt' in letter) {
       await this.receipt(letter.receipt);
     } else if ('hidden' in letter) {
@@ -378,12 +395,11 @@ class Batch {
 
   /** Deletions of what the person had hidden: whichever of the two came first. */
   async #noteHidden(record: ConversationRecord): Promise<void> {
-    if (record.deleted_above.length === 0) return;
     const deleted_above: Deletion[] = [];
-    for (const deletion of record.deleted_above) {
+    await eachInTransaction(record.deleted_above, async (deletion) => {
       const hidden = await this.#hiddenEntry(record.conversation_id, deletion.target);
       deleted_above.push({ ...deletion, hidden_as: hidden?.position });
-    }
+    });
     this.put({ ...record, deleted_above });
   }
 
@@ -406,8 +422,7 @@ class Batch {
       .reverse()
       .limit(LOOK_BACK)
       .toArray();
-    for (const entry of newest) {
-      if (!isShown(entry)) continue;
+    for (const entry of newest.filter(isShown)) {
       if (await hidden.get([conversationId, entry.number])) continue;
       const { target: _, ...last } = entry;
       this.put(withLastEntry(record, last));

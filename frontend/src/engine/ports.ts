@@ -80,6 +80,8 @@ export interface Timing {
   resendFirst: number;
   resendCeiling: number;
   pingTimeout: number;
+  /** After this the server has done what it read, or has complained. */
+  settledAfter: number;
   repairFirst: number;
   repairCeiling: number;
 }
@@ -92,6 +94,7 @@ export const DEFAULT_TIMING: Timing = {
   resendFirst: 100,
   resendCeiling: 5_000,
   pingTimeout: 5_000,
+  settledAfter: 15_000,
   repairFirst: 250,
   repairCeiling: 10_000,
 };

@@ -5,7 +5,7 @@
 
 import { inBackground } from './background';
 import { Backoff } from './backoff';
-import { close, withDescription } from './conversation';
+import { type ConversationRecord, close, leave, withDescription } from './conversation';
 import type { ClientDatabase } from './database';
 import type { Inbox } from './inbox';
 import { type EngineApi, NotAllowed, type Timing } from './ports';
@@ -203,49 +203,48 @@ export class Sync {
       await this.inbox.takePage(id, await this.api.listEntries(id, position, PAGE));
     } catch (error) {
       if (!(error instanceof NotAllowed)) throw error;
-      await this.#close(id);
+      await this.#change(id, close);
     }
   }
 
   async #fetchSettings(id: string): Promise<void> {
-    try {
+    await this.#whileMember(id, async () => {
       await this.inbox.takeSettings(id, await this.api.getSettings(id));
-    } catch (error) {
-      if (!(error instanceof NotAllowed)) throw error;
-      await this.#close(id);
-    }
+    });
   }
 
   async #fetchHidden(id: string): Promise<void> {
-    try {
+    await this.#whileMember(id, async () => {
       await this.inbox.takeHidden(id, await this.api.listHidden(id));
-    } catch (error) {
-      if (!(error instanceof NotAllowed)) throw error;
-      await this.#close(id);
-    }
+    });
   }
 
   async #withDescription(id: string): Promise<void> {
-    try {
+    await this.#whileMember(id, async () => {
       const description = await this.api.getConversation(id);
-      await this.database.conversations
-        .where({ conversation_id: id })
-        .modify((record, reference) => {
-          reference.value = withDescription(record, description);
-        });
+      await this.#change(id, (record) => withDescription(record, description));
+    });
+  }
+
+  /** Of what is for members only. Who isn't one any more may still read what came until then. */
+  async #whileMember(id: string, task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
     } catch (error) {
       if (!(error instanceof NotAllowed)) throw error;
-      await this.#close(id);
+      await this.#change(id, leave);
+      await this.database.marks.delete(id);
+      const record = await this.database.conversations.get(id);
+      if (record) await this.#fetch(id, { after: record.top.number });
     }
   }
 
-  async #close(id: string): Promise<void> {
-    const { conversations, marks } = this.database;
-    await this.database.transaction('rw', conversations, marks, async () => {
-      await conversations.where({ conversation_id: id }).modify((record, reference) => {
-        reference.value = close(record);
-      });
-      await marks.delete(id);
+  async #change(
+    id: string,
+    change: (record: ConversationRecord) => ConversationRecord,
+  ): Promise<void> {
+    await this.database.conversations.where({ conversation_id: id }).modify((record, reference) => {
+      reference.value = change(record);
     });
   }
 

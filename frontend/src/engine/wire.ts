@@ -126,6 +126,8 @@ export interface Refused {
 
 export interface Heartbeat {
   frames_sent: number;
+  /** Of those that this device has sent since `welcome`, how many were read. */
+  frames_received: number;
   cursor: string;
   server_time_unix_ms: number;
 }

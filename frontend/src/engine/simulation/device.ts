@@ -12,6 +12,7 @@ const FAST = {
   resendFirst: 2,
   resendCeiling: 10,
   pingTimeout: 50,
+  settledAfter: 40,
   repairFirst: 2,
   repairCeiling: 10,
 };

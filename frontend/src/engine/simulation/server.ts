@@ -55,7 +55,8 @@ interface Log {
   entries: Entry[];
   members: string[];
   readers: Map<string, Reader>;
-  byClientId: Map<string, Entry>;
+  /** What became of each: the entry, or the code of a refusal. */
+  byClientId: Map<string, Entry | string>;
   /** What gateways have put into it, in order, and is not applied yet. */
   queue: (() => void)[];
   changedAt: number;
@@ -77,6 +78,8 @@ function isMark(frame: ClientFrame): boolean {
 
 class ServerSocket {
   framesSent = 0;
+  /** Since `welcome`. */
+  framesReceived = 0;
   userId = '';
   open = true;
   refusing = new Set<string>();
@@ -127,6 +130,9 @@ export class SimulatedServer {
   retryTexts: string[] = [];
   /** How far its clock is from the devices'. */
   clockOffsetMs = 0;
+  /** Small, so that what is read takes several. */
+  pageAtMost = 7;
+  linesAtMost = 2;
   readonly refusedMarks = new Set<string>();
   #isLogPaused = false;
   #logs = new Map<string, Log>();
@@ -407,12 +413,13 @@ export class SimulatedServer {
             .filter(([, log]) => log.members.includes(userId))
             .map(([id, log]) => this.#line(id, log, userId));
           const from = Number(cursor ?? 0);
-          const next = from + 2 < lines.length ? String(from + 2) : undefined;
-          return { items: lines.slice(from, from + 2), next_cursor: next };
+          const to = from + this.linesAtMost;
+          const next = to < lines.length ? String(to) : undefined;
+          return { items: lines.slice(from, to), next_cursor: next };
         }),
       getConversation: (id) => request(() => this.#line(id, this.log(id), userId).conversation),
       listEntries: (id, position, limit) =>
-        request(() => this.#page(id, userId, position, Math.min(limit, 7))),
+        request(() => this.#page(id, userId, position, Math.min(limit, this.pageAtMost))),
       getSettings: (id) =>
         request(() => {
           this.#requireMember(id, userId);
@@ -492,6 +499,7 @@ export class SimulatedServer {
 
   #hear(socket: ServerSocket, frame: ClientFrame): void {
     if (!socket.open) return;
+    if (socket.userId !== '') socket.framesReceived += 1;
     if ('hello' in frame) this.#hello(socket, frame.hello);
     else if ('send' in frame) this.#send(socket, frame.send);
     else if ('change' in frame) this.#send(socket, frame.change);
@@ -537,7 +545,12 @@ export class SimulatedServer {
     // Delayed frames of this simulation are not written yet: the cursor must not pass them.
     const cursor = String(this.#time - 1_000);
     socket.push({
-      heartbeat: { frames_sent: 0, cursor, server_time_unix_ms: this.#nowMs() },
+      heartbeat: {
+        frames_sent: 0,
+        frames_received: socket.framesReceived,
+        cursor,
+        server_time_unix_ms: this.#nowMs(),
+      },
     });
   }
 
@@ -586,36 +599,39 @@ export class SimulatedServer {
   #apply(socket: ServerSocket, send: Send | Change): void {
     const { conversation_id, client_message_id } = send;
     const log = this.log(conversation_id);
-    const stored = log.byClientId.get(client_message_id);
-    if (stored) {
-      const { number, time_unix_ms } = stored;
-      const message_id = stored.message?.message_id ?? client_message_id;
+    const before = log.byClientId.get(client_message_id);
+    if (typeof before === 'string') {
+      refuse(socket, send, before);
+    } else if (before) {
+      const { number, time_unix_ms } = before;
+      const message_id = before.message?.message_id ?? client_message_id;
       socket.push({
         accepted: { conversation_id, client_message_id, message_id, number, time_unix_ms },
       });
-    } else if ('text' in send) {
-      if (!log.members.includes(socket.userId) || send.text === this.refuseText) {
-        refuse(socket, send, send.text === this.refuseText ? 'text_too_long' : 'not_a_member');
-        return;
-      }
+    } else {
+      const outcome = this.#decide(send, socket.userId);
+      log.byClientId.set(client_message_id, outcome);
+      if (typeof outcome === 'string') refuse(socket, send, outcome);
+    }
+  }
+
+  /** Appends it, or says why not. */
+  #decide(send: Send | Change, userId: string): Entry | string {
+    const { conversation_id, client_message_id } = send;
+    if (!this.isMember(conversation_id, userId)) return 'not_a_member';
+    if ('text' in send) {
       const { text, attachment_ids, reply_to_number } = send;
+      if (text === this.refuseText) return 'text_too_long';
       const message_id = `message-${client_message_id}`;
       const message = newMessage({ message_id, client_message_id, text });
-      const entry = this.append(conversation_id, socket.userId, {
+      return this.append(conversation_id, userId, {
         message: { ...message, attachment_ids, reply_to_number },
       });
-      log.byClientId.set(client_message_id, entry);
-    } else {
-      const target = this.entryNow(conversation_id, send.number, socket.userId);
-      if (!log.members.includes(socket.userId)) refuse(socket, send, 'not_a_member');
-      else if (!target?.message) refuse(socket, send, 'target_unknown');
-      else if (target.message.deleted) refuse(socket, send, 'target_deleted');
-      else {
-        const change = changeOf(send, target.actor_id);
-        const entry = this.append(conversation_id, socket.userId, change);
-        log.byClientId.set(client_message_id, entry);
-      }
     }
+    const target = this.entryNow(conversation_id, send.number, userId);
+    if (!target?.message) return 'target_unknown';
+    if (target.message.deleted) return 'target_deleted';
+    return this.append(conversation_id, userId, changeOf(send, target.actor_id));
   }
 
   #nowMs(): number {
