@@ -3,6 +3,7 @@ import 'fake-indexeddb/auto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Engine } from './engine';
 import { IN_FLIGHT_AT_MOST } from './outbox';
+import type { Timing } from './ports';
 import { Network, readAll, screenOf, settled, startDevice, until } from './simulation/device';
 import { seededRandom } from './simulation/random';
 import { NO_FAULTS, SimulatedServer } from './simulation/server';
@@ -10,11 +11,19 @@ import { NO_FAULTS, SimulatedServer } from './simulation/server';
 const running: Engine[] = [];
 let people = 0;
 
-function device(server: SimulatedServer, userId: string, network?: Network): Engine {
-  const engine = startDevice(server, userId, network);
+function device(
+  server: SimulatedServer,
+  userId: string,
+  network?: Network,
+  timing?: Partial<Timing>,
+): Engine {
+  const engine = startDevice(server, userId, network, timing);
   running.push(engine);
   return engine;
 }
+
+/** Where every frame counts, no answer is late because the machine was busy. */
+const PATIENT = { answerTimeout: 10_000 };
 
 /** A name of its own for each test: stores are kept by person. */
 function person(name: string): string {
@@ -113,7 +122,7 @@ describe('an engine', () => {
     const server = new SimulatedServer(seededRandom(4));
     const ada = person('ada');
     server.create('tea', [ada]);
-    const engine = device(server, ada);
+    const engine = device(server, ada, undefined, PATIENT);
     await settled(engine);
     server.retryTexts = ['hello'];
     await engine.send('tea', { text: 'hello' });
@@ -151,7 +160,7 @@ describe('an engine', () => {
     const ada = person('ada');
     server.create('tea', [ada]);
     const network = new Network();
-    const engine = device(server, ada, network);
+    const engine = device(server, ada, network, PATIENT);
     await settled(engine);
     server.retryTexts = ['three'];
     const written = ['one', 'two', 'three', 'four', 'five'];
@@ -193,7 +202,7 @@ describe('an engine', () => {
     const ada = person('ada');
     server.create('tea', [ada]);
     const network = new Network();
-    const engine = device(server, ada, network);
+    const engine = device(server, ada, network, PATIENT);
     await settled(engine);
     server.refuseText = 'bad';
     await writeOffline(engine, network, ['one', 'bad', 'two']);

@@ -24,6 +24,7 @@ import {
 import type { ClientDatabase, HiddenEntry, MemberMarks, StoredEntry } from './database';
 import { clientIdOf, takeIn, targetOf } from './message-changes';
 import type { ConversationLine } from './ports';
+import { isAnswered } from './read-marks';
 import type { ConversationState, Entry, Refused, ServerFrame } from './wire';
 
 /** A frame to apply, or a cursor that stands for all frames before it. */
@@ -308,7 +309,7 @@ class Batch {
   async reached(state: ConversationState): Promise<void> {
     this.states.push(state);
     const mark = await this.database.marks.get(state.conversation_id);
-    if (mark && mark.number <= state.read_number && !state.marked_unread) {
+    if (mark && isAnswered(mark.number, state)) {
       await this.database.marks.delete(state.conversation_id);
     }
   }

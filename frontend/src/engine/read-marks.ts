@@ -3,6 +3,12 @@ import type { ClientDatabase } from './database';
 import type { OutboxLink } from './outbox';
 import type { ConversationState } from './wire';
 
+/** Whether a mark has done what it can. One below the server's takes nothing off that was marked as unread. */
+export function isAnswered(number: number, state: ConversationState): boolean {
+  const { read_number, marked_unread } = state;
+  return number < read_number || (number === read_number && !marked_unread);
+}
+
 export class ReadMarks {
   /** What waits for its effect, by conversation. */
   #sent = new Map<string, number>();
@@ -18,11 +24,9 @@ export class ReadMarks {
 
   /** The same number may be wanted again later: it also takes a mark as unread off. */
   answered(states: readonly ConversationState[]): void {
-    for (const { conversation_id, read_number, marked_unread } of states) {
-      const sent = this.#sent.get(conversation_id);
-      if (sent !== undefined && sent <= read_number && !marked_unread) {
-        this.#sent.delete(conversation_id);
-      }
+    for (const state of states) {
+      const sent = this.#sent.get(state.conversation_id);
+      if (sent !== undefined && isAnswered(sent, state)) this.#sent.delete(state.conversation_id);
     }
   }
 

@@ -1,7 +1,7 @@
 /** One person's browser in the simulation: its store outlives its engine, as a reload would. */
 import { unreadCount } from '../conversation';
 import { Engine } from '../engine';
-import type { Surroundings } from '../ports';
+import type { Surroundings, Timing } from '../ports';
 import type { SimulatedServer } from './server';
 
 const FAST = {
@@ -40,6 +40,7 @@ export function startDevice(
   server: SimulatedServer,
   userId: string,
   network = new Network(),
+  timing: Partial<Timing> = {},
 ): Engine {
   const engine = new Engine({
     userId,
@@ -52,7 +53,7 @@ export function startDevice(
       void task(abort.signal);
       return () => abort.abort();
     },
-    timing: FAST,
+    timing: { ...FAST, ...timing },
   });
   engine.start();
   return engine;
