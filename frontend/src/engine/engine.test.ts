@@ -409,6 +409,28 @@ describe('an engine', () => {
     expect(server.state('tea', ada).unread_count).toBe(1);
   });
 
+  it('learns of everything that is hidden, also when it hides something twice', async () => {
+    const server = new SimulatedServer(seededRandom(16));
+    const [ada, ben] = [person('ada'), person('ben')];
+    server.create('tea', [ada, ben]);
+    const engine = device(server, ada);
+    await settled(engine);
+    const [first, second] = [
+      server.say('tea', ben, 'a').number,
+      server.say('tea', ben, 'b').number,
+    ];
+    const unread = async () => (await screenOf(engine)).conversations[0]?.unread;
+    await until(async () => (await unread()) === 2);
+    await engine.hide('tea', first);
+    // Another device hides the other one, and word of it is lost.
+    server.faults = { ...NO_FAULTS, loseFrame: 1 };
+    server.hide('tea', ada, second);
+    server.faults = NO_FAULTS;
+    await engine.hide('tea', first);
+    await until(async () => (await engine.database.hidden.count()) === 2);
+    expect(await unread()).toBe(0);
+  });
+
   it('tells marks again that the server could not take, on the same socket', async () => {
     const server = new SimulatedServer(seededRandom(12));
     const [ada, ben] = [person('ada'), person('ben')];

@@ -289,7 +289,9 @@ class Batch {
   /** One more; if it doesn't follow on what is known, all are asked for. */
   async hideNext(conversationId: string, number: number, count: number): Promise<void> {
     const { hidden_known } = await this.record(conversationId);
-    const known = hidden_known + 1 >= count ? count : hidden_known;
+    // One that was known says nothing of another that makes up the count.
+    const isNew = (await this.#hiddenEntry(conversationId, number)) === undefined;
+    const known = isNew && hidden_known + 1 >= count ? count : hidden_known;
     await this.hide(conversationId, [{ number, position: count }], known);
   }
 
