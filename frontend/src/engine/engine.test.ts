@@ -469,33 +469,6 @@ describe('an engine', () => {
     put.mockRestore();
   });
 
-  it('takes much at once', async () => {
-    const server = new SimulatedServer(seededRandom(15));
-    Object.assign(server, { pageAtMost: 300, linesAtMost: 300 });
-    const [ada, ben] = [person('ada'), person('ben')];
-    for (let room = 0; room < 200; room += 1) server.create(`room ${room}`, [ada, ben]);
-    for (let guest = 0; guest < 200; guest += 1) {
-      server.append('room 0', ada, { joined: { user_id: person('guest') } });
-    }
-    const network = new Network();
-    const engine = device(server, ben, network);
-    await settled(engine);
-    await readAll(engine);
-    expect(await engine.database.entries.where({ conversation_id: 'room 0' }).count()).toBe(201);
-
-    // All is stored, and no answer arrives.
-    server.faults = { ...NO_FAULTS, loseFrame: 1 };
-    for (let index = 0; index < IN_FLIGHT_AT_MOST; index += 1) {
-      await engine.send('room 1', { text: `${index}` });
-    }
-    await until(() => server.log('room 1').entries.length === IN_FLIGHT_AT_MOST + 1);
-    network.set(false);
-    server.faults = NO_FAULTS;
-    network.set(true);
-    await settled(engine);
-    expect(await engine.database.outbox.count()).toBe(0);
-  });
-
   it('ends when the session ends', async () => {
     const server = new SimulatedServer(seededRandom(9));
     const engine = device(server, person('ada'));

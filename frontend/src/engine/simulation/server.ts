@@ -130,9 +130,6 @@ export class SimulatedServer {
   retryTexts: string[] = [];
   /** How far its clock is from the devices'. */
   clockOffsetMs = 0;
-  /** Small, so that what is read takes several. */
-  pageAtMost = 7;
-  linesAtMost = 2;
   readonly refusedMarks = new Set<string>();
   #isLogPaused = false;
   #logs = new Map<string, Log>();
@@ -413,13 +410,12 @@ export class SimulatedServer {
             .filter(([, log]) => log.members.includes(userId))
             .map(([id, log]) => this.#line(id, log, userId));
           const from = Number(cursor ?? 0);
-          const to = from + this.linesAtMost;
-          const next = to < lines.length ? String(to) : undefined;
-          return { items: lines.slice(from, to), next_cursor: next };
+          const next = from + 2 < lines.length ? String(from + 2) : undefined;
+          return { items: lines.slice(from, from + 2), next_cursor: next };
         }),
       getConversation: (id) => request(() => this.#line(id, this.log(id), userId).conversation),
       listEntries: (id, position, limit) =>
-        request(() => this.#page(id, userId, position, Math.min(limit, this.pageAtMost))),
+        request(() => this.#page(id, userId, position, Math.min(limit, 7))),
       getSettings: (id) =>
         request(() => {
           this.#requireMember(id, userId);
