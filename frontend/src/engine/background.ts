@@ -22,3 +22,25 @@ export async function eachInTransaction<T>(
     await Dexie.Promise.resolve();
   }
 }
+
+/** A task of which several at once would do the same: whoever asks while it runs lets it run once more. */
+export class OneAtATime {
+  #isRunning = false;
+  #again = false;
+
+  constructor(private readonly task: () => Promise<void>) {}
+
+  async run(): Promise<void> {
+    this.#again = true;
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    try {
+      while (this.#again) {
+        this.#again = false;
+        await this.task();
+      }
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+}

@@ -3,6 +3,7 @@
  * return: it counts as told when a heartbeat has counted its frame, and another one that is a while younger
  * has come without a complaint.
  */
+import { OneAtATime } from './background';
 import { newestRange } from './conversation';
 import type { ClientDatabase } from './database';
 import type { OutboxLink } from './outbox';
@@ -24,8 +25,7 @@ interface OnItsWay {
 
 export class Deliveries {
   #sent = new Map<string, OnItsWay>();
-  #pumping = false;
-  #again = false;
+  readonly #telling = new OneAtATime(() => this.#tell());
 
   constructor(
     private readonly database: ClientDatabase,
@@ -37,19 +37,8 @@ export class Deliveries {
     this.#sent.clear();
   }
 
-  /** Several at once would read the same: one goes on until nothing was asked meanwhile. */
-  async pump(): Promise<void> {
-    this.#again = true;
-    if (this.#pumping) return;
-    this.#pumping = true;
-    try {
-      while (this.#again) {
-        this.#again = false;
-        await this.#tell();
-      }
-    } finally {
-      this.#pumping = false;
-    }
+  pump(): Promise<void> {
+    return this.#telling.run();
   }
 
   async #tell(): Promise<void> {

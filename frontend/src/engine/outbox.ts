@@ -5,7 +5,7 @@
  * overtake, whatever is refused, lost or answered twice.
  */
 
-import { inBackground } from './background';
+import { inBackground, OneAtATime } from './background';
 import { Backoff } from './backoff';
 import type { ClientDatabase, OutboxItem } from './database';
 import type { Timing } from './ports';
@@ -118,8 +118,7 @@ class Lane {
 
 export class Outbox {
   #lanes = new Map<string, Lane>();
-  #pumping = false;
-  #again = false;
+  readonly #sending = new OneAtATime(() => this.#sendNext());
 
   constructor(
     private readonly database: ClientDatabase,
@@ -130,8 +129,7 @@ export class Outbox {
 
   /** Sends what can be sent now. */
   pump(): void {
-    this.#again = true;
-    if (!this.#pumping) inBackground(this.#run());
+    inBackground(this.#sending.run());
   }
 
   /** The socket is gone: only the server knows what became of what was under way. */
@@ -162,18 +160,6 @@ export class Outbox {
     // Only now: it would be sent again.
     lane?.answered([client_message_id]);
     this.pump();
-  }
-
-  async #run(): Promise<void> {
-    this.#pumping = true;
-    try {
-      while (this.#again) {
-        this.#again = false;
-        await this.#sendNext();
-      }
-    } finally {
-      this.#pumping = false;
-    }
   }
 
   async #sendNext(): Promise<void> {
