@@ -273,14 +273,17 @@ export function leave(record: ConversationRecord): ConversationRecord {
     },
     own_above: [],
     deleted_above: [],
-    hidden_known: record.state.hidden_count,
     settings_heard_of: 0,
   });
 }
 
 /** Nor can any of it be read. */
 export function close(record: ConversationRecord): ConversationRecord {
-  return settle({ ...leave(record), heard_of: record.top.number });
+  return settle({
+    ...leave(record),
+    heard_of: record.top.number,
+    hidden_known: record.state.hidden_count,
+  });
 }
 
 /** Countable messages of others above the read mark: differences of the server's totals. */
@@ -330,8 +333,8 @@ function advance(record: ConversationRecord, entry: Entry, me: string): Conversa
 }
 
 /**
- * Whether the person may see other things of what was before from this entry on, for which it has to be read
- * again: more of it, and of what is gone by now that it is.
+ * Whether what was before this entry has to be read again: the person may see more of it, or messages were
+ * deleted while they were not there to be told.
  */
 function opensWhatWas(entry: Entry, me: string): boolean {
   return entry.joined?.user_id === me || entry.history_opened?.user_id === me;

@@ -31,7 +31,7 @@ import {
 import { ReadMarks } from './read-marks';
 import { ServerClock } from './server-clock';
 import { Sync } from './sync';
-import type { Entry, MessageChange, ServerFrame, TypingState } from './wire';
+import type { Entry, FrameError, MessageChange, ServerFrame, TypingState } from './wire';
 
 export type EngineStatus =
   | { kind: 'connecting' }
@@ -362,12 +362,17 @@ export class Engine {
       this.#tellTabs({ hint: frame });
     } else if ('error' in frame) {
       console.warn('the server did not accept a frame', frame.error.frame, frame.error.code);
-      // Which mark of which conversation isn't said. All are told again with the next heartbeat.
-      if (frame.error.frame === 'mark_read') this.#marks.lost();
-      if (frame.error.frame === 'mark_delivered') this.#deliveries.lost();
+      this.#notTaken(frame.error);
     } else if (!('closing' in frame)) {
       this.#inbox.post(frame);
     }
+  }
+
+  /** Which mark of which conversation isn't said. All are told again with the next heartbeat. */
+  #notTaken({ code, frame }: FrameError): void {
+    if (code !== 'retry' && code !== 'rate_limited') return;
+    if (frame === 'mark_read') this.#marks.lost();
+    if (frame === 'mark_delivered') this.#deliveries.lost();
   }
 
   async #tellMarks(): Promise<void> {

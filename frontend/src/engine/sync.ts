@@ -199,12 +199,9 @@ export class Sync {
   }
 
   async #fetch(id: string, position: { after: number } | { before: number }): Promise<void> {
-    try {
+    await this.#whileReadable(id, async () => {
       await this.inbox.takePage(id, await this.api.listEntries(id, position, PAGE));
-    } catch (error) {
-      if (!(error instanceof NotAllowed)) throw error;
-      await this.#change(id, close);
-    }
+    });
   }
 
   async #fetchSettings(id: string): Promise<void> {
@@ -214,7 +211,7 @@ export class Sync {
   }
 
   async #fetchHidden(id: string): Promise<void> {
-    await this.#whileMember(id, async () => {
+    await this.#whileReadable(id, async () => {
       await this.inbox.takeHidden(id, await this.api.listHidden(id));
     });
   }
@@ -224,6 +221,16 @@ export class Sync {
       const description = await this.api.getConversation(id);
       await this.#change(id, (record) => withDescription(record, description));
     });
+  }
+
+  /** Of what is for everybody who ever was a member. */
+  async #whileReadable(id: string, task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      if (!(error instanceof NotAllowed)) throw error;
+      await this.#change(id, close);
+    }
   }
 
   /** Of what is for members only. Who isn't one any more may still read what came until then. */

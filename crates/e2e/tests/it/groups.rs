@@ -5,7 +5,7 @@ use client::{
 };
 use ids::ConversationId;
 
-use crate::people::{Turn, history, stage, text};
+use crate::people::{Turn, history, stage, text, texts};
 use crate::refusals::{answer, greeted};
 
 async fn say(person: &Client, group: ConversationId, words: &str) {
@@ -17,15 +17,6 @@ async fn say(person: &Client, group: ConversationId, words: &str) {
 
 fn name(person: &Client, what: &str) -> String {
     format!("{what}-{}", person.user_id().as_uuid().simple())
-}
-
-async fn read(person: &Client, group: ConversationId) -> Vec<String> {
-    history(person, group)
-        .await
-        .iter()
-        .filter_map(text)
-        .map(ToOwned::to_owned)
-        .collect()
 }
 
 #[tokio::test]
@@ -51,15 +42,15 @@ async fn an_invited_member_sees_what_comes_after_and_what_the_owner_opens() {
         .token;
     ben.join_by_invitation(&token).await.unwrap();
     say(&ada, group, "third").await;
-    assert_eq!(read(&ben, group).await, ["third"]);
+    assert_eq!(texts(&ben, group).await, ["third"]);
     // Its first entry says that it was created.
     ada.open_history(group, ben.user_id(), 3).await.unwrap();
-    assert_eq!(read(&ben, group).await, ["second", "third"]);
+    assert_eq!(texts(&ben, group).await, ["second", "third"]);
     ben.leave(group).await.unwrap();
     say(&ada, group, "between").await;
     ada.add_members(group, &[ben.user_id()]).await.unwrap();
     say(&ada, group, "fourth").await;
-    assert_eq!(read(&ben, group).await, ["second", "third", "fourth"]);
+    assert_eq!(texts(&ben, group).await, ["second", "third", "fourth"]);
 }
 
 #[tokio::test]

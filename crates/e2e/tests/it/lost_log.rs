@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use client::MemberRole;
 use client::wire::entry::Change;
-use client::{Client, Draft, MemberRole};
-use ids::ConversationId;
+use local_stack::suite::Suite;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -12,28 +12,12 @@ use reqwest::Method;
 use test_support::eventually;
 
 use crate::blocks::call;
-use crate::people::{Turn, history, own_stage, text};
+use crate::people::{Turn, history, own_stage, texts};
+use crate::refusals::{code, say};
 
-async fn say(person: &Client, conversation: ConversationId, words: &str) -> client::Result<()> {
-    let id = person.new_client_message_id();
-    person
-        .send_message(conversation, id, &Draft::text(words))
-        .await
-        .map(|_| ())
-}
-
-async fn read(person: &Client, conversation: ConversationId) -> Vec<String> {
-    let entries = history(person, conversation).await;
-    entries
-        .iter()
-        .filter_map(text)
-        .map(ToOwned::to_owned)
-        .collect()
-}
-
-fn code<T: std::fmt::Debug>(outcome: client::Result<T>) -> String {
-    let error = outcome.expect_err("it is refused");
-    error.code().unwrap_or_default().to_owned()
+async fn publish_memberships(suite: &Suite) -> String {
+    let printed = suite.conversation.run_command("publish-memberships").await;
+    printed.unwrap()
 }
 
 /// The topic goes, with all that is in it.
@@ -112,24 +96,20 @@ async fn after_a_lost_log_everybody_is_where_they_were_put_and_nowhere_else() {
     }
 
     // What was acknowledged is there, and what was lost with the log is a hole in who is who.
-    assert_eq!(read(&ada, group).await, ["before"]);
+    assert_eq!(texts(&ada, group).await, ["before"]);
     say(&ben, group, "still in").await.unwrap();
     let never_in = code(say(&dan, group, "not yet in").await);
     assert_eq!(never_in, "conversation_unknown");
     say(&eve, direct, "not yet blocked").await.unwrap();
 
-    let said = suite
-        .conversation
-        .run_command("publish-memberships")
-        .await
-        .unwrap();
+    let said = publish_memberships(suite).await;
     assert!(said.contains("lacked something of 3 (5 changes)"), "{said}");
     assert_eq!(code(say(&ben, group, "out").await), "not_a_member");
     say(&dan, group, "in").await.unwrap();
     assert_eq!(code(say(&eve, direct, "blocked").await), "not_allowed");
-    assert_eq!(read(&ada, group).await, ["before", "still in", "in"]);
-    assert_eq!(read(&dan, group).await, ["in"]);
-    assert_eq!(read(&ben, group).await, ["before", "still in"]);
+    assert_eq!(texts(&ada, group).await, ["before", "still in", "in"]);
+    assert_eq!(texts(&dan, group).await, ["in"]);
+    assert_eq!(texts(&ben, group).await, ["before", "still in"]);
     let entries = history(&ada, group).await;
     let numbers: Vec<u64> = entries.iter().map(|entry| entry.number).collect();
     assert_eq!(numbers, (1..=entries.len() as u64).collect::<Vec<_>>());
@@ -148,14 +128,10 @@ async fn after_a_lost_log_everybody_is_where_they_were_put_and_nowhere_else() {
         .conversation
         .conversation_id;
     say(&cy, born, "alive").await.unwrap();
-    assert_eq!(read(&ada, born).await, ["alive"]);
+    assert_eq!(texts(&ada, born).await, ["alive"]);
 
     // The changes that follow find no gap, and a second look finds nothing to do.
     ada.remove_member(group, dan.user_id()).await.unwrap();
-    let said = suite
-        .conversation
-        .run_command("publish-memberships")
-        .await
-        .unwrap();
+    let said = publish_memberships(suite).await;
     assert!(said.contains("lacked something of 0"), "{said}");
 }

@@ -189,3 +189,10 @@ pub async fn history(person: &Client, conversation: ConversationId) -> Vec<Entry
         after = page.covered_to;
     }
 }
+
+/// The messages of it.
+pub async fn texts(person: &Client, conversation: ConversationId) -> Vec<String> {
+    let entries = history(person, conversation).await;
+    let texts = entries.iter().filter_map(text);
+    texts.map(ToOwned::to_owned).collect()
+}

@@ -226,13 +226,8 @@ pub(super) async fn record(
         | Change::BlockChanged(..)
         | Change::SettingsChanged { .. } => 0,
     };
-    sqlx::query("UPDATE conversations SET member_count = member_count + $2 WHERE id = $1")
-        .bind(row.id)
-        .bind(joined)
-        .execute(&mut **tx)
-        .await?;
-    row.member_count += joined;
-    tell(tx, row, actor, change).await
+    take_version(tx, row, joined).await?;
+    outbox::append(tx, row.standing(), actor, change).await
 }
 
 /// As [`record`], for a change that is kept already.
@@ -242,12 +237,26 @@ pub(super) async fn tell(
     actor: UserId,
     change: Change<'_>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE conversations SET version = version + 1 WHERE id = $1")
-        .bind(row.id)
-        .execute(&mut **tx)
-        .await?;
-    row.version += 1;
+    take_version(tx, row, 0).await?;
     outbox::append(tx, row.standing(), actor, change).await
+}
+
+async fn take_version(
+    tx: &mut Tx<'_>,
+    row: &mut ConversationRow,
+    joined: i32,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE conversations SET version = version + 1, member_count = member_count + $2
+         WHERE id = $1",
+    )
+    .bind(row.id)
+    .bind(joined)
+    .execute(&mut **tx)
+    .await?;
+    row.version += 1;
+    row.member_count += joined;
+    Ok(())
 }
 
 /// Puts somebody who isn't in it into a locked group. The first in an empty one becomes its owner.
