@@ -74,7 +74,7 @@ export class Connection {
     this.#stopWatching = [
       this.surroundings.watch((signal) => (signal === 'offline' ? this.#offline() : this.#wake())),
       this.tokens.onRenewed((access_token) => {
-        if (this.#session?.welcomed) this.send({ hello: { access_token, cursor: '' } });
+        this.send({ hello: { access_token, cursor: '' } });
       }),
     ];
     this.#connectSoon(0);
@@ -90,11 +90,15 @@ export class Connection {
     return this.#session?.welcomed === true;
   }
 
-  /** False when there is nobody to send to; what must not be lost is kept by the caller. */
+  /**
+   * False when there is nobody to send to; what must not be lost is kept by the caller. Before `welcome`
+   * nobody takes anything but `hello`.
+   */
   send(frame: ClientFrame): boolean {
-    if (!this.#session) return false;
-    this.#session.socket.send(JSON.stringify(frame));
-    if (this.#session.welcomed) this.#session.sentFrames += 1;
+    const session = this.#session;
+    if (!session?.welcomed) return false;
+    session.socket.send(JSON.stringify(frame));
+    session.sentFrames += 1;
     return true;
   }
 
@@ -133,7 +137,8 @@ export class Connection {
     const isCurrent = () => attempt === this.#attempt;
     const socket = this.openSocket({
       opened: () => {
-        if (isCurrent()) this.send({ hello: { access_token: accessToken, cursor } });
+        const hello: ClientFrame = { hello: { access_token: accessToken, cursor } };
+        if (isCurrent()) socket.send(JSON.stringify(hello));
       },
       received: (text) => {
         if (isCurrent()) this.#receive(text);

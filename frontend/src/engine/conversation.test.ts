@@ -36,13 +36,15 @@ function entry(number: number, actor_id: string): Entry {
   };
 }
 
+const TEA = {
+  conversation_id: 'tea',
+  kind: 'group',
+  name: 'tea',
+  created_at: new Date(0).toISOString(),
+} as const;
+
 function fresh(): ConversationRecord {
-  return withDescription(unknownConversation('tea'), {
-    conversation_id: 'tea',
-    kind: 'group',
-    name: 'tea',
-    created_at: new Date(0).toISOString(),
-  });
+  return withDescription(unknownConversation('tea'), TEA, 0);
 }
 
 function stateAt(log: readonly Entry[], head: number, read_number: number): ConversationState {
@@ -139,6 +141,26 @@ describe('a conversation', () => {
     const state = { ...record.state, unread_count: 2, hidden_count: 1 };
     expect(unreadCount({ ...record, state, deleted_above: hidden })).toBe(2);
     expect(unreadCount({ ...record, deleted_above: hidden })).toBe(2);
+  });
+
+  it('asks again for a description that may be older than what came meanwhile', () => {
+    const { message: _, ...rest } = entry(1, 'ada');
+    const asked = fresh().description_version;
+    for (const change of [{ renamed: { name: 'coffee' } }, { left: { user_id: ME } }]) {
+      const { record } = takeEntry(fresh(), { ...rest, ...change }, ME);
+      const late = withDescription(record, TEA, asked);
+      expect(late).toEqual({ ...record, described: false, behind: 1 });
+      const again = withDescription(late, TEA, late.description_version);
+      expect(again).toMatchObject({ name: 'tea', member: 1, described: true, behind: 0 });
+    }
+  });
+
+  it('asks again for the description where history is passed over', () => {
+    const { record } = takeEntry(fresh(), entry(1, 'ada'), ME);
+    const next = { entries: [entry(2, 'ada')], covered_from: 2, covered_to: 2 };
+    expect(takePage(record, next, ME)).toMatchObject({ described: true, behind: 0 });
+    const far = { entries: [entry(9, 'ada')], covered_from: 9, covered_to: 9 };
+    expect(takePage(record, far, ME)).toMatchObject({ described: false, behind: 1 });
   });
 
   it('keeps the newer of two words of the server', () => {

@@ -49,8 +49,10 @@ export interface ConversationRecord {
   conversation_id: string;
   /** Unknown until described: an event came before the conversation itself. */
   kind: 'direct' | 'group' | 'unknown';
-  /** What it says of itself is known as of when the person last came. */
+  /** What it says of itself is known as of when the person last came, and nothing of it was passed over. */
   described: boolean;
+  /** Grows with what is learnt of that: an answer to a question of before may be older. */
+  description_version: number;
   name?: string | undefined;
   peer_id?: string | undefined;
   group?: GroupDescription | undefined;
@@ -98,6 +100,7 @@ export function unknownConversation(conversation_id: string): ConversationRecord
     conversation_id,
     kind: 'unknown',
     described: false,
+    description_version: 0,
     settings: NO_SETTINGS,
     settings_heard_of: 0,
     member: 1,
@@ -125,14 +128,18 @@ export function unknownConversation(conversation_id: string): ConversationRecord
   };
 }
 
+/** `asked`: the `description_version` of when it was asked for. If that has changed, it is to be asked for anew. */
 export function withDescription(
   record: ConversationRecord,
   description: ConversationDescription,
+  asked: number,
 ): ConversationRecord {
+  if (record.description_version !== asked) return askAgain(record);
   return settle({
     ...record,
     kind: description.kind,
     described: true,
+    description_version: asked + 1,
     name: description.name,
     peer_id: description.peer_id,
     group: description.group ?? record.group,
@@ -140,6 +147,11 @@ export function withDescription(
     created_ms: Date.parse(description.created_at),
     activity_ms: record.activity_ms || Date.parse(description.created_at),
   });
+}
+
+/** What it says of itself may have changed. */
+export function askAgain(record: ConversationRecord): ConversationRecord {
+  return settle({ ...record, described: false });
 }
 
 /** Takes a live entry if nothing is missing before it, else notes that something is. */
@@ -189,7 +201,13 @@ export function takePage(record: ConversationRecord, page: Page, me: string): Co
   const covered = { from: page.covered_from, to: page.covered_to };
   const isOpened = page.entries.some((entry) => opensWhatWas(entry, me));
   const before = isOpened ? rangesAbove(record.held, covered.to) : record.held;
-  let next: ConversationRecord = { ...record, held: addRange(before, covered) };
+  // It may have been renamed, or the person removed, in what is passed over.
+  const passes = record.top.number > 0 && covered.from > record.top.number + 1;
+  let next: ConversationRecord = {
+    ...record,
+    held: addRange(before, covered),
+    described: record.described && !passes,
+  };
   for (const entry of page.entries) {
     if (entry.number > next.top.number) next = advance(next, entry, me);
   }
@@ -312,6 +330,7 @@ function advance(record: ConversationRecord, entry: Entry, me: string): Conversa
   const isDeletion = isAbove && target > 0 && author_id !== me;
   // Nothing is unread for who leaves, nor for who comes back.
   const moves = comesOrGoes(entry, me);
+  const describes = moves || entry.renamed !== undefined || entry.picture_changed !== undefined;
   const counts = moves ? startCounting(record, entry) : record;
   return {
     ...counts,
@@ -324,6 +343,7 @@ function advance(record: ConversationRecord, entry: Entry, me: string): Conversa
     heard_of: Math.max(record.heard_of, entry.number),
     ...(isShown(entry) && { last_entry: entry, activity_ms: entry.time_unix_ms }),
     ...(entry.joined?.user_id === me && { described: false }),
+    ...(describes && { description_version: record.description_version + 1 }),
     ...(entry.renamed && { name: entry.renamed.name }),
     ...(entry.picture_changed &&
       record.group && {

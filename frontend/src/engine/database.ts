@@ -134,6 +134,9 @@ export class ClientDatabase extends Dexie {
         await upgrade.table(table).clear();
       }
     });
+    this.version(5).upgrade(async (upgrade) => {
+      await upgrade.table('conversations').toCollection().modify({ description_version: 0 });
+    });
   }
 
   async readMeta(key: MetaRow['key']): Promise<string> {

@@ -599,6 +599,7 @@ describe('any history', () => {
     }
     await engine.forget();
     running.splice(running.indexOf(engine), 1);
+    expect(server.beforeHello).toEqual([]);
 
     const fresh = device(server, ada);
     await settled(fresh);

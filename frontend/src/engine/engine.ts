@@ -12,7 +12,7 @@ import { liveQuery, type Subscription } from 'dexie';
 import { inBackground } from './background';
 import { Connection, type Link } from './connection';
 import type { ConversationDescription, ConversationSettings } from './conversation';
-import { close, newestRange, unknownConversation, withDescription } from './conversation';
+import { askAgain, close, newestRange, unknownConversation, withDescription } from './conversation';
 import { ClientDatabase, type OutboxItem } from './database';
 import { Deliveries } from './deliveries';
 import { type Hint, Hints } from './hints';
@@ -62,6 +62,8 @@ interface TabMessage {
   status?: EngineStatus | 'wanted';
   entries?: Entry[];
   hint?: Hint;
+  /** A conversation of which something is to be asked for. */
+  behind?: string;
   /** For the tab that leads to say. */
   typing?: { conversationId: string; state: TypingState };
   /** Whom a tab wants to know of. */
@@ -305,14 +307,19 @@ export class Engine {
     return covered_from > 1;
   }
 
-  /** A conversation that this person just opened, made or joined. */
+  /** A conversation that this person just opened, made, joined or changed. */
   async opened(description: ConversationDescription): Promise<void> {
     const { conversations } = this.database;
+    const id = description.conversation_id;
     await this.database.transaction('rw', conversations, async () => {
-      const id = description.conversation_id;
-      const before = (await conversations.get(id)) ?? unknownConversation(id);
-      await conversations.put(withDescription(before, description));
+      const known = await conversations.get(id);
+      const before = known ?? unknownConversation(id);
+      const next = withDescription(before, description, before.description_version);
+      // Something newer may have come while the call was under way.
+      await conversations.put(known ? askAgain(next) : next);
     });
+    if (this.#leads) this.#sync.repair([id]);
+    else this.#tellTabs({ behind: id });
   }
 
   async left(conversationId: string): Promise<void> {
@@ -433,6 +440,7 @@ export class Engine {
   #heardFromTab(message: TabMessage): void {
     if (message.entries) this.#tellEntries(message.entries);
     if (message.hint) this.hints.take(message.hint);
+    if (message.behind && this.#leads) this.#sync.repair([message.behind]);
     if (message.typing && this.#leads) {
       this.#sayTyping(message.typing.conversationId, message.typing.state);
     }

@@ -71,18 +71,24 @@ export class Inbox {
   /** A piece of history; also called by tabs that hold no socket. */
   async takePage(conversationId: string, page: Page): Promise<void> {
     await this.#inBatch(async (batch) => {
-      batch.put(takePage(await batch.record(conversationId), page, this.me));
+      const before = await batch.record(conversationId);
+      batch.put(takePage(before, page, this.me));
+      for (const entry of page.entries) if (entry.number > before.top.number) batch.moved(entry);
       await eachInTransaction(page.entries, (entry) => batch.store(entry));
       if (page.state) await batch.reached(page.state);
     });
   }
 
-  /** Lines of the conversation list. */
-  async takeLines(lines: readonly ConversationLine[]): Promise<void> {
+  /** Lines of the conversation list; `asked`: the versions of the descriptions when it was asked for. */
+  async takeLines(
+    lines: readonly ConversationLine[],
+    asked: ReadonlyMap<string, number>,
+  ): Promise<void> {
     await this.#inBatch(async (batch) => {
       await eachInTransaction(lines, async ({ conversation, state, last_entry, settings }) => {
-        const before = await batch.record(conversation.conversation_id);
-        const next = takeSummary(withDescription(before, conversation), state, last_entry, this.me);
+        const id = conversation.conversation_id;
+        const described = withDescription(await batch.record(id), conversation, asked.get(id) ?? 0);
+        const next = takeSummary(described, state, last_entry, this.me);
         batch.put(settings ? withSettings(next, settings) : next);
         await batch.reached(state);
       });
@@ -232,9 +238,6 @@ class Batch {
     const clientId = clientIdOf(entry);
     if (clientId !== undefined && entry.actor_id === this.me) this.#own.push(clientId);
     const { conversation_id, number, message } = entry;
-    if (comesOrGoes(entry, this.me)) {
-      this.#moved.set(conversation_id, Math.max(number, this.#moved.get(conversation_id) ?? 0));
-    }
     if (message) {
       const held = (await this.#entry(conversation_id, number))?.message;
       const isOlder = (held?.changed_number ?? 0) > (message.changed_number ?? 0);
@@ -308,6 +311,13 @@ class Batch {
     });
   }
 
+  /** The first time that this entry is seen here. */
+  moved(entry: Entry): void {
+    if (!comesOrGoes(entry, this.me)) return;
+    const { conversation_id, number } = entry;
+    this.#moved.set(conversation_id, Math.max(number, this.#moved.get(conversation_id) ?? 0));
+  }
+
   async reached(state: ConversationState): Promise<void> {
     this.states.push(state);
     const mark = await this.database.marks.get(state.conversation_id);
@@ -330,7 +340,10 @@ class Batch {
       const { record, taken } = takeEntry(before, letter.entry, this.me);
       this.put(record);
       if (taken) await this.store(letter.entry);
-      if (record.top.number > before.top.number) this.fresh.push(letter.entry);
+      if (record.top.number > before.top.number) {
+        this.fresh.push(letter.entry);
+        this.moved(letter.entry);
+      }
     } else if ('state' in letter) {
       await this.#takeState(letter.state);
     } else if ('resumed' in letter) {

@@ -150,12 +150,17 @@ export class Sync {
   }
 
   async #compareOnce(epoch: number): Promise<void> {
-    const unseen = new Set(await this.database.conversations.where({ member: 1 }).primaryKeys());
+    const asked = new Map<string, number>();
+    const unseen = new Set<string>();
+    await this.database.conversations.each((record) => {
+      asked.set(record.conversation_id, record.description_version);
+      if (record.member === 1) unseen.add(record.conversation_id);
+    });
     let cursor: string | undefined;
     do {
       const page = await this.api.listConversations(cursor);
       if (epoch !== this.#epoch) return;
-      await this.inbox.takeLines(page.items);
+      await this.inbox.takeLines(page.items, asked);
       for (const line of page.items) unseen.delete(line.conversation.conversation_id);
       cursor = page.next_cursor;
     } while (cursor !== undefined && cursor !== '');
@@ -217,9 +222,10 @@ export class Sync {
   }
 
   async #withDescription(id: string): Promise<void> {
+    const asked = (await this.database.conversations.get(id))?.description_version ?? 0;
     await this.#whileMember(id, async () => {
       const description = await this.api.getConversation(id);
-      await this.#change(id, (record) => withDescription(record, description));
+      await this.#change(id, (record) => withDescription(record, description, asked));
     });
   }
 

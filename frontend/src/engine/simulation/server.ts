@@ -131,6 +131,8 @@ export class SimulatedServer {
   /** How far its clock is from the devices'. */
   clockOffsetMs = 0;
   readonly refusedMarks = new Set<string>();
+  /** What came on a socket before its `hello`: nobody takes it. */
+  readonly beforeHello: ClientFrame[] = [];
   #isLogPaused = false;
   #logs = new Map<string, Log>();
   #time = 1_000;
@@ -497,6 +499,7 @@ export class SimulatedServer {
     if (!socket.open) return;
     if (socket.userId !== '') socket.framesReceived += 1;
     if ('hello' in frame) this.#hello(socket, frame.hello);
+    else if (socket.userId === '') this.beforeHello.push(frame);
     else if ('send' in frame) this.#send(socket, frame.send);
     else if ('change' in frame) this.#send(socket, frame.change);
     else if ('ping' in frame) this.#heartbeat(socket);
