@@ -36,6 +36,11 @@ OWN_SECRETS = [
     "--set", "fileUpload.databaseUrl=postgres://f", "--set", "aws.accessKeyId=key",
     "--set", "aws.secretAccessKey=secret",
 ]
+AUTHORITY = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+BY_TLS = [
+    "--set", "kafka.security=sasl_tls,kafka.username=parlance,kafka.password=hidden",
+    "--set", f"kafka.ca={AUTHORITY},redis.ca={AUTHORITY},redis.url=rediss://:hidden@r:6379",
+]
 MAIL = [
     "--set", "account.mail.enabled=true", "--set", "account.mail.smtpUrl=smtps://mail",
     "--set", "account.mail.from=a@example.org", "--set", "frontendUrl=https://chat.example.org",
@@ -48,6 +53,7 @@ CASES = {
     "preview": ["--values", str(CHART / "values-preview.yaml")],
     "everything": EVERYTHING,
     "own-secrets": [*OWN_SECRETS, *MAIL],
+    "by-tls": [*OWN_SECRETS, *BY_TLS],
     "no-web": [*EXTERNAL, "--set", "web.enabled=false", "--set", "test.server=https://chat.test",
                "--set", "ingress.enabled=true", "--set", "ingress.host=chat.test"],
     "volumes": ["--values", str(CHART / "values-minikube.yaml"), "--set", "devServers.persistence.enabled=true",

@@ -151,7 +151,7 @@ def test_every_pod_of_ours_has_a_policy_both_ways(name):
         assert policies_of(found, end, "Egress"), pod
 
 
-STORE_PORTS = {"database": 5432, "redis": 6379, "kafka": 9092}
+STORE_PORTS = {"database": 5432, "redis": 6379, "kafka": 9096}
 
 
 @pytest.mark.parametrize("service", chart.SERVICES)

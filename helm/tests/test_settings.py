@@ -268,6 +268,51 @@ def test_the_front_end_may_call():
     assert local["ACCOUNT__ACCOUNTS__SECURE_COOKIES"] == "false"
 
 
+def mounted(found, spec, container, path):
+    """What a Secret of the release has in the place of a file."""
+    for mount in container["volumeMounts"]:
+        if path.startswith(mount["mountPath"] + "/"):
+            volume = next(it for it in spec["volumes"] if it["name"] == mount["name"])["secret"]
+            key = path.removeprefix(mount["mountPath"] + "/")
+            if "items" in volume:
+                key = next(it["key"] for it in volume["items"] if it["path"] == key)
+            return chart.one(found, "Secret", volume["secretName"])["stringData"][key]
+    return None
+
+
+@pytest.mark.parametrize("service", chart.SERVICES)
+def test_the_password_of_kafka_is_where_its_users_look(service):
+    found = chart.case("by-tls")
+    prefix = service.upper().replace("-", "_")
+    met = set()
+    for _, _, spec, owner in chart.pods(found):
+        for container in spec["containers"]:
+            if not container["image"].rsplit("/", 1)[1].startswith((f"{service}:", f"{service}@")):
+                continue
+            variables = chart.environment(found, owner, container)
+            if f"{prefix}__KAFKA__BROKERS" not in variables:
+                continue
+            met.add(owner["kind"])
+            assert variables[f"{prefix}__KAFKA__SECURITY"] == "sasl_tls"
+            assert variables[f"{prefix}__KAFKA__USERNAME"] == "parlance"
+            assert variables[f"{prefix}__KAFKA__CA"].startswith("-----BEGIN CERTIFICATE-----")
+            path = variables[f"{prefix}__KAFKA__PASSWORD_FILE"]
+            assert mounted(found, spec, container, path) == "hidden"
+            assert not any("hidden" in str(value) for value in variables.values())
+    if "kafka" not in chart.defaults(service):
+        assert not met
+    else:
+        assert len(met) == (1 if service == "chat-gateway" else 2)
+
+
+def test_without_tls_nothing_of_it_is_told():
+    """An older version of a service, as in a canary, doesn't know these settings."""
+    for name in ("defaults", "minikube"):
+        for service in chart.SERVICES:
+            for _, _, variables in environments(name, service):
+                assert not [it for it in variables if "KAFKA__SECURITY" in it or "__CA" in it or "PASSWORD" in it]
+
+
 def test_keys_that_the_chart_makes_are_pairs(tmp_path):
     found = chart.case("minikube")
     public = chart.one(found, "ConfigMap", "parlance-identities")["data"]
@@ -287,10 +332,14 @@ def test_keys_that_the_chart_makes_are_pairs(tmp_path):
 def test_keys_that_the_script_makes_are_pairs(tmp_path):
     urls = {name: "postgres://h/d" for name in ("ACCOUNT_DATABASE_URL", "CONVERSATION_DATABASE_URL", "FILE_UPLOAD_DATABASE_URL")}
     done = subprocess.run([chart.ROOT / "scripts" / "make-secrets", "--namespace", "chat", "--name", "mine"], check=True,
-                          capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", "REDIS_URL": 'redis://a:"b"@h', **urls})
+                          capture_output=True, text=True,
+                          env={"PATH": "/usr/bin:/bin", "REDIS_URL": 'redis://a:"b"@h', "KAFKA_PASSWORD": 'c"d', **urls})
     made = list(yaml.safe_load_all(done.stdout))
     assert all(it["metadata"]["namespace"] == "chat" and it["metadata"]["name"].startswith("mine-") for it in made)
     assert chart.one(made, "Secret", "mine-message")["stringData"]["redis-url"] == 'redis://a:"b"@h'
+    for service in chart.SERVICES:
+        password = chart.one(made, "Secret", f"mine-{service}")["stringData"].get("kafka-password")
+        assert password == ('c"d' if "kafka" in chart.defaults(service) else None)
     public = chart.one(made, "ConfigMap", "mine-identities")["data"]
     for name, key in public.items():
         service = name.removesuffix(".pub.pem")

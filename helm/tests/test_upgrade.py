@@ -5,6 +5,8 @@
 """
 
 import copy
+import pathlib
+import tempfile
 
 import pytest
 import yaml
@@ -12,12 +14,25 @@ import yaml
 import chart
 
 PREVIOUS = next((chart.ROOT / "helm" / "tests" / "previous").glob("parlance-*.tgz"))
-# What an operator has said stays as it is; that version knew nothing of mail.
-VALUES = {name: chart.CASES[name] for name in ("defaults", "minikube", "eks", "volumes")}
+# What an operator has said stays as it is; that version knew nothing of mail, nor of TLS.
+VALUES = {name: chart.CASES[name] for name in ("defaults", "minikube", "volumes")}
 VALUES["own-secrets"] = chart.OWN_SECRETS
 # Of a StatefulSet the API server takes a change of these only (Kubernetes API reference, StatefulSetSpec).
 MAY_CHANGE = {"replicas", "template", "updateStrategy", "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
               "ordinals", "revisionHistoryLimit"}
+
+
+def without_tls(folder):
+    values = yaml.safe_load((chart.CHART / "values-eks.yaml").read_text())
+    for key in ("security", "username"):
+        del values["kafka"][key]
+    path = pathlib.Path(folder) / "eks.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return ["--values", str(path)]
+
+
+FOLDER = tempfile.TemporaryDirectory()
+VALUES["eks"] = without_tls(FOLDER.name)
 
 
 def versions(name, way):

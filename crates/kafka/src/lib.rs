@@ -36,6 +36,29 @@ pub struct KafkaSettings {
     /// Copies that must have a record before it is acknowledged; 2 in production.
     #[serde(default = "one")]
     pub min_insync_replicas: i32,
+    #[serde(default)]
+    pub security: Security,
+    /// PEM of the authorities behind the brokers' certificates; empty: those of the system. Or `ca_file`.
+    #[serde(default)]
+    pub ca: String,
+    /// For [`Security::SaslTls`].
+    #[serde(default)]
+    pub username: String,
+    /// A secret: or `password_file`.
+    #[serde(default)]
+    pub password: settings::Secret,
+}
+
+/// How brokers are spoken to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Security {
+    #[default]
+    Plaintext,
+    /// By TLS. The brokers' certificates are checked, their names too.
+    Tls,
+    /// By TLS, with a name and a password in SCRAM-SHA-512 (RFC 5802).
+    SaslTls,
 }
 
 const fn one() -> i32 {
@@ -102,6 +125,23 @@ fn base(settings: &KafkaSettings, client_id: &str) -> ClientConfig {
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
         .set("log.connection.close", "false");
+    if settings.security == Security::Plaintext {
+        return config;
+    }
+    // The name of a broker is checked by default.
+    config.set("security.protocol", "ssl");
+    let authorities = match settings.ca.as_str() {
+        "" => ("ssl.ca.location", "probe"),
+        ca => ("ssl.ca.pem", ca),
+    };
+    config.set(authorities.0, authorities.1);
+    if settings.security == Security::SaslTls {
+        config
+            .set("security.protocol", "sasl_ssl")
+            .set("sasl.mechanisms", "SCRAM-SHA-512")
+            .set("sasl.username", &settings.username)
+            .set("sasl.password", settings.password.expose());
+    }
     config
 }
 

@@ -22,7 +22,7 @@ use crate::ports;
 use crate::process::{Process, Spec};
 use crate::servers::{
     Durability, Kafka, LocalAws, Mail, OpenIdProvider, Postgres, Redis, RunsFor, Server,
-    ServerPorts, Servers, probe, ready_timed,
+    ServerPorts, Servers, Tls, probe, ready_timed,
 };
 use crate::throttle::Throttle;
 use data::DataFolder;
@@ -67,6 +67,7 @@ pub struct Options {
     pub build: bool,
     /// How services reach their servers and each other.
     pub links: Links,
+    pub transport: Transport,
     pub dynamodb: DynamoDb,
     pub social_login: SocialLogin,
     /// More environment for every service, such as `RUST_BACKTRACE`, or for one of them, by the
@@ -89,6 +90,7 @@ impl Options {
             client: install::workspace_root().join("frontend/dist"),
             build: true,
             links: Links::Direct,
+            transport: Transport::Plaintext,
             dynamodb: DynamoDb::Emulator,
             social_login: SocialLogin::Off,
             // All people of a test come from one address.
@@ -100,6 +102,14 @@ impl Options {
             .into(),
         }
     }
+}
+
+/// How services speak with Kafka, Redis and Postgres.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Plaintext,
+    /// With passwords. Not with [`Links::Relayed`].
+    Tls,
 }
 
 /// How the message service reaches DynamoDB.
@@ -270,6 +280,11 @@ impl Suite {
             Links::Direct => None,
             Links::Relayed => Some(KafkaWays::choose(&addresses)?),
         };
+        let tls = match (options.transport, options.links) {
+            (Transport::Plaintext, _) => None,
+            (Transport::Tls, Links::Direct) => Some(Tls::prepare(data.path())?),
+            (Transport::Tls, Links::Relayed) => bail!("no relay of Kafka speaks TLS"),
+        };
         let kafka_listeners = kafka_ways.as_ref().map(KafkaWays::listeners);
         let servers = Servers::start(
             &Server::ALL,
@@ -278,6 +293,7 @@ impl Suite {
             &kafka_listeners.unwrap_or_default(),
             options.durability,
             options.runs_for,
+            tls.as_ref(),
         )
         .await?;
         let (Some(kafka), Some(redis), Some(postgres), Some(local_aws), Some(mail)) = (
@@ -315,6 +331,7 @@ impl Suite {
             throttle: throttle.as_ref(),
             links: &links,
             data: data.path(),
+            tls: tls.as_ref(),
             kafka: &kafka,
             redis: &redis,
             postgres: &postgres,

@@ -12,7 +12,7 @@ use moka::ops::compute::Op;
 use problem::{Kind, Problem, Quota};
 use serde::Deserialize;
 
-pub use redis_handle::{InvalidUrl, Redis, RedisSettings};
+pub use redis_handle::Redis;
 
 /// Most keys that are remembered here; the least used go first.
 const REMEMBERED: u64 = 100_000;
@@ -175,12 +175,15 @@ impl Limit {
 
 #[cfg(test)]
 mod tests {
+    use redis_client::RedisSettings;
+
     use super::*;
 
     /// Without Redis: nothing listens there.
     fn limit(clock: &Clock) -> Limit {
         let settings = RedisSettings {
             url: "redis://127.0.0.1:1".into(),
+            ca: String::new(),
         };
         let redis = Redis::new(&settings, clock.clone()).unwrap();
         let rate = Rate {

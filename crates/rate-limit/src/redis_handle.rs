@@ -5,23 +5,10 @@ use std::time::Duration;
 use clock::Clock;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{FromRedisValue, RedisResult};
-use serde::Deserialize;
+use redis_client::{InvalidRedis, RedisSettings};
 
 /// After a failure Redis is left alone for so long: one request waits for it, not every one.
 const LEFT_ALONE_MS: u64 = 1_000;
-
-/// The `[redis]` section of a service's configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RedisSettings {
-    /// A secret: or `url_file`.
-    pub url: settings::Secret,
-}
-
-/// `redis.url` is not one of Redis. Its text may hold a password and is not repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("`redis.url` is not one of Redis")]
-pub struct InvalidUrl;
 
 /// A connection that is made when it is first used, and again when it was lost. It fails fast,
 /// because everything goes on without it. Cheap to clone.
@@ -35,9 +22,9 @@ pub struct Redis {
 
 impl Redis {
     /// # Errors
-    /// [`InvalidUrl`].
-    pub fn new(settings: &RedisSettings, clock: Clock) -> Result<Self, InvalidUrl> {
-        let client = redis::Client::open(settings.url.expose()).map_err(|_| InvalidUrl)?;
+    /// When a setting is invalid.
+    pub fn new(settings: &RedisSettings, clock: Clock) -> Result<Self, InvalidRedis> {
+        let client = settings.client()?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_min_delay(Duration::from_millis(10))
@@ -45,7 +32,7 @@ impl Redis {
             .set_response_timeout(Some(Duration::from_millis(300)));
         Ok(Self {
             connection: ConnectionManager::new_lazy_with_config(client, config)
-                .map_err(|_| InvalidUrl)?,
+                .map_err(|_| InvalidRedis::Url)?,
             clock,
             left_alone_until: Arc::default(),
         })

@@ -192,7 +192,7 @@ fn read_files(table: &mut Table, path: &str) -> Result<(), SettingsError> {
 }
 
 /// A setting that is never printed.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Secret(SecretString);
 
 impl Secret {

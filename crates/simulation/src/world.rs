@@ -133,7 +133,8 @@ impl World {
             })
             .collect();
         let store = MemoryStore::default();
-        let nowhere = Routes::new("redis://127.0.0.1:1").expect("this is an address");
+        let nowhere =
+            Routes::new(redis::Client::open("redis://127.0.0.1:1").expect("this is an address"));
         let mut world = Self {
             now_ms: BEGIN_MS,
             versions: vec![0; conversations.len()],

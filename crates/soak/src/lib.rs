@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use local_stack::servers::Durability;
-use local_stack::suite::{DynamoDb, Links, Options as SuiteOptions, Suite};
+use local_stack::suite::{DynamoDb, Links, Options as SuiteOptions, Suite, Transport};
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use verify::check::{Limits, Verdict};
@@ -174,6 +174,7 @@ pub async fn verify_suite(
         gateways: 2,
         message_pods: 2,
         links: Links::Relayed,
+        transport: Transport::Plaintext,
         dynamodb: DynamoDb::Throttled,
         ..suite
     }))

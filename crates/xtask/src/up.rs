@@ -8,7 +8,7 @@ use futures_util::future::select_all;
 use local_stack::install::{self, Program};
 use local_stack::process::Process;
 use local_stack::servers::{Durability, RunsFor};
-use local_stack::suite::{self, DynamoDb, Links, Options, Ports, SocialLogin, Suite};
+use local_stack::suite::{self, DynamoDb, Links, Options, Ports, SocialLogin, Suite, Transport};
 
 use crate::{demo, web};
 
@@ -107,6 +107,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Suite> {
         client: web::dist(),
         build: false,
         links: Links::Direct,
+        transport: Transport::Plaintext,
         dynamodb: DynamoDb::Emulator,
         social_login: if arguments.oidc {
             SocialLogin::LocalProvider

@@ -82,6 +82,7 @@ file-upload:
 {{- end -}}
 {{- if has "redis" $service.stores -}}
 {{- $_ := set $s "redis.url_file" "/etc/parlance/secret/redis-url" -}}
+{{- with $v.redis.ca }}{{ $_ := set $s "redis.ca" . }}{{ end -}}
 {{- end -}}
 {{- if has "kafka" $service.stores -}}
 {{- $_ := set $s "kafka.brokers" (include "parlance.kafkaBrokers" $root) -}}
@@ -91,6 +92,14 @@ file-upload:
 {{- if ne $name "account" -}}
 {{- $_ := set $s "kafka.replication_factor" (int64 $v.kafka.replicationFactor | toString) -}}
 {{- $_ := set $s "kafka.min_insync_replicas" (int64 $v.kafka.minInsyncReplicas | toString) -}}
+{{- end -}}
+{{- if ne $v.kafka.security "plaintext" -}}
+{{- $_ := set $s "kafka.security" $v.kafka.security -}}
+{{- with $v.kafka.ca }}{{ $_ := set $s "kafka.ca" . }}{{ end -}}
+{{- end -}}
+{{- if eq $v.kafka.security "sasl_tls" -}}
+{{- $_ := set $s "kafka.username" $v.kafka.username -}}
+{{- $_ := set $s "kafka.password_file" "/etc/parlance/secret/kafka-password" -}}
 {{- end -}}
 {{- end -}}
 {{- if has "aws" $service.stores -}}
@@ -193,7 +202,7 @@ metadata:
   annotations:
     checksum/config: {{ include "parlance.environment" (list $root $name) | sha256sum }}
     {{- if $v.secrets.create }}
-    checksum/secret: {{ list $own.databaseUrl $v.redis.url $v.aws.secretAccessKey ($own.mail | default dict) | toJson | sha256sum }}
+    checksum/secret: {{ list $own.databaseUrl $v.redis.url $v.kafka.password $v.aws.secretAccessKey ($own.mail | default dict) | toJson | sha256sum }}
     {{- end }}
     {{- with $v.podAnnotations }}
     {{- toYaml . | nindent 4 }}

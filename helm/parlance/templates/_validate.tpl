@@ -37,6 +37,9 @@
 {{- if not $v.secrets.create -}}
 {{- fail "secrets.create must be true with devServers.enabled: the servers' passwords are made by the chart" -}}
 {{- end -}}
+{{- if ne $v.kafka.security "plaintext" -}}
+{{- fail "kafka.security must be `plaintext` with devServers.enabled: their Kafka has no certificate" -}}
+{{- end -}}
 {{- if not $v.aws.accessKeyId -}}
 {{- fail "aws.accessKeyId and aws.secretAccessKey are needed with devServers.enabled: the emulators take one pair" -}}
 {{- end -}}
@@ -44,8 +47,14 @@
 {{- if not $v.kafka.brokers -}}
 {{- fail "kafka.brokers is needed, such as `broker-1:9092,broker-2:9092` (or devServers.enabled for a try)" -}}
 {{- end -}}
+{{- if and (eq $v.kafka.security "sasl_tls") (not $v.kafka.username) -}}
+{{- fail "kafka.username is needed with kafka.security `sasl_tls`" -}}
+{{- end -}}
 {{- if $v.secrets.create -}}
 {{- if not $v.redis.url -}}{{- fail "redis.url is needed with secrets.create" -}}{{- end -}}
+{{- if and (eq $v.kafka.security "sasl_tls") (not $v.kafka.password) -}}
+{{- fail "kafka.password is needed with kafka.security `sasl_tls` and secrets.create" -}}
+{{- end -}}
 {{- range $key := list "account" "conversation" "fileUpload" -}}
 {{- if not (index $v $key).databaseUrl -}}{{- fail (printf "%s.databaseUrl is needed with secrets.create" $key) -}}{{- end -}}
 {{- end -}}

@@ -25,7 +25,7 @@ pub struct Config {
     pub mail: Mail,
     pub oidc: Oidc,
     pub database: Database,
-    pub redis: rate_limit::RedisSettings,
+    pub redis: redis_client::RedisSettings,
     pub kafka: kafka::KafkaSettings,
     pub shutdown: Shutdown,
 }

@@ -103,7 +103,7 @@ impl App {
         let last_seen = Arc::new(LastSeen::default());
         let lease = Duration::from_millis(settings.lease_ms);
         let (registrations, registrar) = Registrations::new(
-            config.redis.url.expose(),
+            config.redis.client()?,
             partition,
             boot,
             lease,

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::Deserialize;
-use settings::{Listen, Secret};
+use settings::Listen;
 
 /// The defaults, and the documentation of the settings.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
@@ -20,7 +20,7 @@ pub struct Config {
     pub tokens: auth::TokenSettings,
     pub identity: auth::IdentitySettings,
     pub peers: Peers,
-    pub redis: Redis,
+    pub redis: redis_client::RedisSettings,
     pub kafka: kafka::KafkaSettings,
     pub gateway: Gateway,
     pub shutdown: Shutdown,
@@ -32,12 +32,6 @@ pub struct Peers {
     pub account: String,
     pub conversation: String,
     pub message: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Redis {
-    pub url: Secret,
 }
 
 #[derive(Debug, Clone, Deserialize)]

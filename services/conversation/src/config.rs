@@ -17,7 +17,7 @@ pub struct Config {
     pub identity: auth::IdentitySettings,
     pub peers: PeerSettings,
     pub database: postgres::DatabaseSettings,
-    pub redis: rate_limit::RedisSettings,
+    pub redis: redis_client::RedisSettings,
     pub kafka: kafka::KafkaSettings,
     pub ids: central_ids::IdSettings,
     pub limits: LimitSettings,

@@ -55,7 +55,7 @@ impl App {
             ..config.identity.clone()
         })?;
         let store = Store::connect(&config.aws).await;
-        let routes = Routes::new(config.redis.url.expose())?;
+        let routes = Routes::new(config.redis.client()?);
         let history = History::new(store.clone(), routes.clone());
         let waiters = Waiters::new(partition, BootId::generate(&clock));
         let log = Log::new(

@@ -16,7 +16,7 @@ pub struct Config {
     pub tokens: auth::TokenSettings,
     pub identity: auth::IdentitySettings,
     pub peers: Peers,
-    pub redis: RedisSettings,
+    pub redis: redis_client::RedisSettings,
     pub kafka: kafka::KafkaSettings,
     pub aws: AwsSettings,
     pub message: MessageSettings,
@@ -27,12 +27,6 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Peers {
     pub account: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RedisSettings {
-    pub url: settings::Secret,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -37,4 +37,6 @@ mod strangers;
 #[cfg(test)]
 mod throttling;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod traces;

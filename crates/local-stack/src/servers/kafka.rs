@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{READY_WITHIN, RunsFor, probe};
+use super::{READY_WITHIN, RunsFor, Tls, probe};
 use crate::install::{self, Program};
 use crate::process::{self, Process, Spec};
 
@@ -90,6 +90,7 @@ pub struct Listener {
 pub struct Kafka {
     process: Process,
     port: u16,
+    tls_port: Option<u16>,
 }
 
 impl Kafka {
@@ -99,6 +100,7 @@ impl Kafka {
         controller_port: u16,
         listeners: &[Listener],
         runs_for: RunsFor,
+        tls: Option<&Tls>,
     ) -> anyhow::Result<Self> {
         let java = Program::Java.find().context("java is not on PATH")?;
         let installed = install(&java)?;
@@ -107,7 +109,7 @@ impl Kafka {
         let settings = folder.join("server.properties");
         std::fs::write(
             &settings,
-            settings_text(&folder.join("data"), port, controller_port, listeners),
+            settings_text(&folder.join("data"), port, controller_port, listeners, tls),
         )
         .with_context(|| format!("write {}", settings.display()))?;
 
@@ -127,19 +129,51 @@ impl Kafka {
             ports: [port, controller_port]
                 .into_iter()
                 .chain(listeners.iter().map(|listener| listener.port))
+                .chain(tls.map(|tls| tls.kafka_port))
                 .collect(),
             stop_signal: Signal::TERM,
             stop_grace: Duration::from_secs(20),
             ready: probe(move || has_broker(port)),
             ready_within: READY_WITHIN,
         });
-        Ok(Self { process, port })
+        Ok(Self {
+            process,
+            port,
+            tls_port: tls.map(|tls| tls.kafka_port),
+        })
     }
 
-    /// `127.0.0.1:port`, as clients' `bootstrap.servers` wants it.
+    /// `127.0.0.1:port`, as clients' `bootstrap.servers` wants it: the port of TLS if there is one.
     #[must_use]
     pub fn brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.tls_port.unwrap_or(self.port))
+    }
+
+    /// Lets somebody in by TLS, with a password.
+    pub(super) fn admit(&self, username: &str, password: &str) -> anyhow::Result<()> {
+        let java = Program::Java.find().context("java is not on PATH")?;
+        let mut arguments = java_arguments(&install(&java)?.folder);
+        let node = format!("127.0.0.1:{}", self.port);
+        let credential = format!("SCRAM-SHA-512=[password={password}]");
+        arguments.extend(
+            [
+                "kafka.admin.ConfigCommand",
+                "--bootstrap-server",
+                &node,
+                "--alter",
+                "--entity-type",
+                "users",
+                "--entity-name",
+                username,
+                "--add-config",
+                &credential,
+            ]
+            .map(OsString::from),
+        );
+        let arguments: Vec<&OsStr> = arguments.iter().map(OsString::as_os_str).collect();
+        process::run(&java, &arguments, None)
+            .map(drop)
+            .context("tell Kafka a password")
     }
 
     #[must_use]
@@ -175,7 +209,7 @@ fn install(java: &Path) -> anyhow::Result<Installed> {
         // Only the archived format matters; ports and folder are those of each start.
         let settings = unfinished.join("format.properties");
         let template = unfinished.join("template");
-        std::fs::write(&settings, settings_text(&template, 9092, 9093, &[]))?;
+        std::fs::write(&settings, settings_text(&template, 9092, 9093, &[], None))?;
         let mut arguments = java_arguments(unfinished);
         arguments.extend(
             [
@@ -267,7 +301,7 @@ fn archive_classes(java: &Path, installed: &Path, unfinished: &Path) -> anyhow::
     let settings = folder.join("server.properties");
     std::fs::write(
         &settings,
-        settings_text(&folder.join("data"), port, controller_port, &[]),
+        settings_text(&folder.join("data"), port, controller_port, &[], None),
     )?;
     let mut arguments = java_arguments(installed);
     arguments.insert(
@@ -332,6 +366,7 @@ fn settings_text(
     port: u16,
     controller_port: u16,
     listeners: &[Listener],
+    tls: Option<&Tls>,
 ) -> String {
     let mut text = String::from(SETTINGS);
     let (mut security, mut listening, mut advertised) =
@@ -344,6 +379,21 @@ fn settings_text(
         let _ = write!(security, ",WAY{n}:PLAINTEXT");
         let _ = write!(listening, ",WAY{n}://127.0.0.1:{port}");
         let _ = write!(advertised, ",WAY{n}://127.0.0.1:{advertised_port}");
+    }
+    if let Some(tls) = tls {
+        let port = tls.kafka_port;
+        security.push_str(",TLS:SASL_SSL");
+        let _ = write!(listening, ",TLS://127.0.0.1:{port}");
+        let _ = write!(advertised, ",TLS://127.0.0.1:{port}");
+        let _ = write!(
+            text,
+            "sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.tls.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+ssl.keystore.type=PEM
+ssl.keystore.location={}
+",
+            tls.key_and_certificate.display()
+        );
     }
     let _ = write!(
         text,

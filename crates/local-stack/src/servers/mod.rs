@@ -17,6 +17,7 @@ mod openid_provider;
 mod postgres;
 mod redis;
 mod test_servers;
+mod tls;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ pub use openid_provider::OpenIdProvider;
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use test_servers::TestServers;
+pub use tls::Tls;
 
 use crate::install::{self, Program};
 use crate::ports;
@@ -143,7 +145,8 @@ pub struct Servers {
 
 impl Servers {
     /// Installs what is missing, then starts the servers side by side, each in a folder below
-    /// `data`, on the data that is there. Kafka listens at `kafka_listeners`, too.
+    /// `data`, on the data that is there. Kafka listens at `kafka_listeners`, too. With `tls`, Redis and
+    /// Postgres take nothing else, and Kafka asks for a password where services come.
     ///
     /// # Errors
     /// When one can't be installed or doesn't become ready; those already started are killed.
@@ -154,6 +157,7 @@ impl Servers {
         kafka_listeners: &[Listener],
         durability: Durability,
         runs_for: RunsFor,
+        tls: Option<&Tls>,
     ) -> anyhow::Result<Self> {
         let programs: Vec<Program> = wanted
             .iter()
@@ -169,12 +173,12 @@ impl Servers {
         let kafka = has(Server::Kafka)
             .then(|| {
                 let (port, controller) = (ports.kafka, ports.kafka_controller);
-                Kafka::prepare(data, port, controller, kafka_listeners, runs_for)
+                Kafka::prepare(data, port, controller, kafka_listeners, runs_for, tls)
             })
             .transpose()?;
         kafka.as_deref().map(started).transpose()?;
         let redis = has(Server::Redis)
-            .then(|| Redis::prepare(data, ports.redis))
+            .then(|| Redis::prepare(data, ports.redis, tls))
             .transpose()?;
         redis.as_deref().map(started).transpose()?;
         let local_aws = has(Server::LocalAws)
@@ -186,7 +190,7 @@ impl Servers {
             .transpose()?;
         mail.as_deref().map(started).transpose()?;
         let postgres = has(Server::Postgres)
-            .then(|| Postgres::prepare(data, ports.postgres, durability))
+            .then(|| Postgres::prepare(data, ports.postgres, durability, tls))
             .transpose()?;
         postgres.as_deref().map(started).transpose()?;
         let servers = Self {
@@ -201,6 +205,9 @@ impl Servers {
             .into_iter()
             .map(|process| ready_timed(process, begun));
         futures_util::future::try_join_all(ready).await?;
+        if let (Some(kafka), Some(_)) = (&servers.kafka, tls) {
+            kafka.admit(Tls::USERNAME, Tls::PASSWORD)?;
+        }
         Ok(servers)
     }
 

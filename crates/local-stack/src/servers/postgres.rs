@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::ops::Deref;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use rustix::process::Signal;
 use sqlx::{Connection, Executor, PgConnection};
 
-use super::{Durability, READY_WITHIN, probe};
+use super::{Durability, READY_WITHIN, Tls, probe};
 use crate::install;
 use crate::process::{self, Process, RunAs, Spec};
 
@@ -19,10 +19,17 @@ use crate::process::{self, Process, RunAs, Spec};
 pub struct Postgres {
     process: Process,
     port: u16,
+    /// What follows the name of a database in a URL.
+    parameters: String,
 }
 
 impl Postgres {
-    pub(super) fn prepare(data: &Path, port: u16, durability: Durability) -> anyhow::Result<Self> {
+    pub(super) fn prepare(
+        data: &Path,
+        port: u16,
+        durability: Durability,
+        tls: Option<&Tls>,
+    ) -> anyhow::Result<Self> {
         let bin = install::postgres_bin().context("Postgres is not installed")?;
         let folder = data.join("postgres");
         let run_as = unprivileged(data)?;
@@ -41,11 +48,16 @@ impl Postgres {
             // Commits still reach the kernel, so a kill of the server loses none.
             settings.extend(["fsync=off".into(), "full_page_writes=off".into()]);
         }
+        let mut parameters = String::new();
+        if let Some(tls) = tls {
+            settings.extend(only_by_tls(tls, &folder, run_as.as_ref())?);
+            parameters = format!("?sslmode=verify-full&sslrootcert={}", tls.ca.display());
+        }
         let mut arguments: Vec<OsString> = vec!["-D".into(), folder.into_os_string()];
         for setting in settings {
             arguments.extend(["-c".into(), setting.into()]);
         }
-        let url = url(port, "postgres");
+        let url = url(port, "postgres", &parameters);
         let process = Process::new(Spec {
             name: "Postgres".into(),
             program: bin.join("postgres"),
@@ -66,13 +78,17 @@ impl Postgres {
             }),
             ready_within: READY_WITHIN,
         });
-        Ok(Self { process, port })
+        Ok(Self {
+            process,
+            port,
+            parameters,
+        })
     }
 
-    /// `postgres://postgres@127.0.0.1:port/database`
+    /// `postgres://postgres@127.0.0.1:port/database`, with what TLS needs.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        url(self.port, database)
+        url(self.port, database, &self.parameters)
     }
 
     #[must_use]
@@ -121,8 +137,31 @@ impl Deref for Postgres {
     }
 }
 
-fn url(port: u16, database: &str) -> String {
-    format!("postgres://postgres@127.0.0.1:{port}/{database}")
+fn url(port: u16, database: &str, parameters: &str) -> String {
+    format!("postgres://postgres@127.0.0.1:{port}/{database}{parameters}")
+}
+
+/// Settings with which it takes connections by TLS alone. It wants its key for itself.
+fn only_by_tls(tls: &Tls, folder: &Path, run_as: Option<&RunAs>) -> anyhow::Result<[String; 4]> {
+    let key = folder.join("server.key");
+    std::fs::copy(&tls.key, &key).context("copy the key of TLS")?;
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+    let rules = folder.join("only-by-tls.conf");
+    std::fs::write(&rules, "hostssl all all 127.0.0.1/32 trust\n")?;
+    let certificate = folder.join("server.pem");
+    std::fs::copy(&tls.certificate, &certificate).context("copy the certificate of TLS")?;
+    if let Some(run_as) = run_as {
+        for path in [&key, &rules, &certificate] {
+            std::os::unix::fs::chown(path, Some(run_as.user), Some(run_as.group))
+                .with_context(|| format!("give {} away", path.display()))?;
+        }
+    }
+    Ok([
+        "ssl=on".into(),
+        format!("ssl_cert_file={}", certificate.display()),
+        format!("ssl_key_file={}", key.display()),
+        format!("hba_file={}", rules.display()),
+    ])
 }
 
 /// Postgres refuses to run as root: then it runs as the user of the Debian package, or as

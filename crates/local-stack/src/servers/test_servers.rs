@@ -38,6 +38,7 @@ impl TestServers {
             &[],
             Durability::Kill,
             RunsFor::Minutes,
+            None,
         )
         .await?;
         Ok(Self { servers, folder })

@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::data::Identity;
 use super::links::{Link, name_of};
 use super::{Addresses, Service, ServicePorts, ServiceSpec};
-use crate::servers::{Kafka, LocalAws, Mail, OpenIdProvider, Postgres, Redis};
+use crate::servers::{Kafka, LocalAws, Mail, OpenIdProvider, Postgres, Redis, Tls};
 use crate::throttle::Throttle;
 
 pub(super) const SERVICES: [&str; 5] = [
@@ -27,6 +27,7 @@ pub(super) const MESSAGE_PARTITION_BASE: u16 = 8;
 /// What the settings are made from.
 pub(super) struct Plan<'a> {
     pub data: &'a Path,
+    pub tls: Option<&'a Tls>,
     pub kafka: &'a Kafka,
     pub redis: &'a Redis,
     pub postgres: &'a Postgres,
@@ -145,12 +146,21 @@ impl Plan<'_> {
             "account" | "conversation" | "message" | "chat-gateway"
         ) {
             settings.set("redis__url", by("redis", self.redis.url()));
+            if let Some(tls) = self.tls {
+                settings.set("redis__ca_file", tls.ca.display());
+            }
         }
         if program != "file-upload" {
             settings.set("kafka__brokers", by("kafka", self.kafka.brokers()));
             settings.set("kafka__log_partitions", LOG_PARTITIONS);
             settings.set("kafka__deliveries_partitions", DELIVERIES_PARTITIONS);
             settings.set("kafka__message_partition_base", MESSAGE_PARTITION_BASE);
+            if let Some(tls) = self.tls {
+                settings.set("kafka__security", "sasl_tls");
+                settings.set("kafka__ca_file", tls.ca.display());
+                settings.set("kafka__username", Tls::USERNAME);
+                settings.set("kafka__password", Tls::PASSWORD);
+            }
         }
         match program {
             "account" => {

@@ -132,9 +132,9 @@ impl Registrations {
     /// Neither waits for Redis nor fails if it is away.
     ///
     /// # Errors
-    /// When the address is none.
+    /// When there can be no connection with it.
     pub fn new(
-        url: &str,
+        client: redis::Client,
         partition: u32,
         boot: BootId,
         lease: Duration,
@@ -147,7 +147,7 @@ impl Registrations {
             .set_response_timeout(Some(TIMEOUT))
             .set_number_of_retries(1)
             .set_min_delay(Duration::from_millis(50));
-        let redis = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
+        let redis = ConnectionManager::new_lazy_with_config(client, config)?;
         let (sender, commands) = mpsc::unbounded_channel();
         let field: Arc<str> = redis_keys::socket_field(partition, boot).into();
         let reached = Arc::new(AtomicBool::new(false));

@@ -111,13 +111,11 @@ struct Inner {
 
 impl Routes {
     /// Connects at the first use.
-    ///
-    /// # Errors
-    /// When the URL isn't one of Redis.
-    pub fn new(url: &str) -> Result<Self, RedisError> {
-        Ok(Self {
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
             inner: Arc::new(Inner {
-                client: Client::open(url)?,
+                client,
                 connection: Mutex::new(None),
                 rest_until: Mutex::new(None),
                 incomplete: AtomicBool::new(false),
@@ -125,7 +123,7 @@ impl Routes {
                 read_changes: Script::new(READ_CHANGES),
                 begin_again: Script::new(BEGIN_AGAIN),
             }),
-        })
+        }
     }
 
     async fn connection(&self) -> Result<ConnectionManager, RedisError> {

@@ -24,7 +24,7 @@ async fn url(database: u8) -> String {
 }
 
 async fn routes() -> Routes {
-    Routes::new(&url(0).await).unwrap()
+    Routes::new(redis::Client::open(url(0).await).unwrap())
 }
 
 /// As a gateway does it: the lease, then the time.
@@ -138,7 +138,7 @@ async fn a_lease_that_ran_out_is_not_found() {
 
 #[tokio::test]
 async fn an_index_that_was_lost_says_so() {
-    let routes = Routes::new(&url(1).await).unwrap();
+    let routes = Routes::new(redis::Client::open(url(1).await).unwrap());
     let (user, conversation) = somebody();
     let cursor = cursor(&routes, user).await;
     routes
@@ -162,7 +162,7 @@ async fn an_index_that_was_lost_says_so() {
 
 #[tokio::test]
 async fn a_redis_that_does_not_answer_makes_the_index_incomplete() {
-    let nowhere = Routes::new("redis://127.0.0.1:1").unwrap();
+    let nowhere = Routes::new(redis::Client::open("redis://127.0.0.1:1").unwrap());
     let (user, conversation) = somebody();
     assert!(
         nowhere

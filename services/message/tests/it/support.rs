@@ -97,7 +97,7 @@ pub async fn finish(owner: &mut Owner, store: &Store, records: &[RawRecord]) -> 
 /// The readers' side of a store.
 pub async fn history(store: Store) -> History {
     let redis = servers().await.redis().url();
-    History::new(store, Routes::new(&redis).unwrap())
+    History::new(store, Routes::new(redis::Client::open(redis).unwrap()))
 }
 
 /// A log that tests write by hand: one partition, a record every 10 ms.

@@ -56,7 +56,7 @@ impl Owned {
         static NEXT: AtomicU8 = AtomicU8::new(8);
         let database = NEXT.fetch_add(1, Ordering::Relaxed);
         let redis = format!("{}/{database}", servers().await.redis().url());
-        let routes = Routes::new(&redis).unwrap();
+        let routes = Routes::new(redis::Client::open(redis).unwrap());
         Self {
             throttle,
             history: History::new(store, routes.clone()),
