@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, ClientContext};
@@ -70,14 +70,26 @@ const fn one() -> i32 {
 #[derive(Debug, Default)]
 pub struct Context {
     warned: Mutex<Option<Instant>>,
+    /// The last line that says what is wrong: a refused certificate, a wrong password.
+    complaint: Mutex<Option<String>>,
 }
 
 /// Between two warnings of one client.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
 impl ClientContext for Context {
-    fn log(&self, _: RDKafkaLogLevel, facility: &str, line: &str) {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         tracing::debug!(facility, "librdkafka: {line}");
+        let is_bad = matches!(
+            level,
+            RDKafkaLogLevel::Emerg
+                | RDKafkaLogLevel::Alert
+                | RDKafkaLogLevel::Critical
+                | RDKafkaLogLevel::Error
+        );
+        if let (true, Ok(mut complaint)) = (is_bad, self.complaint.lock()) {
+            *complaint = Some(line.to_owned());
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -328,9 +340,24 @@ pub fn deliveries_consumer(settings: &KafkaSettings, client_id: &str) -> ClientC
 #[derive(Debug, thiserror::Error)]
 pub enum CreateTopicsError {
     #[error(transparent)]
-    Kafka(#[from] KafkaError),
+    Settings(#[from] KafkaError),
+    /// With what the client complained of last, which says more than that time is up.
+    #[error("{error}; what was heard last: {complaint}")]
+    Kafka {
+        error: KafkaError,
+        complaint: String,
+    },
     #[error("topic {0}: {1}")]
     Topic(String, RDKafkaErrorCode),
+}
+
+/// What a client complains of that can't reach the brokers. One for administration keeps it to itself.
+fn complaint(config: &ClientConfig) -> Option<String> {
+    let client: BaseConsumer<Context> = config.create_with_context(Context::default()).ok()?;
+    // That it fails is known; while it tries it says why.
+    let _ = client.fetch_metadata(None, Duration::from_secs(3));
+    while client.poll(Duration::from_millis(10)).is_some() {}
+    client.context().complaint.lock().ok()?.take()
 }
 
 /// Makes both topics where they are missing. Idempotent; an existing topic is left as it is.
@@ -362,7 +389,19 @@ pub async fn create_topics(settings: &KafkaSettings) -> Result<(), CreateTopicsE
     let options = AdminOptions::new()
         .operation_timeout(Some(Duration::from_secs(20)))
         .request_timeout(Some(Duration::from_secs(30)));
-    for result in admin.create_topics([&log, &deliveries], &options).await? {
+    let results = match admin.create_topics([&log, &deliveries], &options).await {
+        Ok(results) => results,
+        Err(error) => {
+            let config = base(settings, "parlance-admin");
+            let asked = tokio::task::spawn_blocking(move || complaint(&config)).await;
+            let complaint = asked.ok().flatten();
+            return Err(CreateTopicsError::Kafka {
+                error,
+                complaint: complaint.unwrap_or_else(|| "nothing".to_owned()),
+            });
+        }
+    };
+    for result in results {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, code)) => return Err(CreateTopicsError::Topic(topic, code)),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::ports;
 
@@ -37,6 +37,9 @@ impl Tls {
         let authority_key = KeyPair::generate()?;
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // With the name that both have by default, the certificate would pass for its own issuer.
+        let name = format!("Parlance test authority {}", uuid::Uuid::new_v4());
+        authority.distinguished_name.push(DnType::CommonName, name);
         let authority_pem = authority.self_signed(&authority_key)?.pem();
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new(["127.0.0.1".to_owned()])?
