@@ -117,6 +117,7 @@ MINIKUBE = chart.CASES["minikube"]
     (["--set", "kafka.security=ssl"], "kafka.security: kafka.security must be one of the following"),
     (["--set", "kafka.ca=mine"], "kafka.ca: Does not match pattern"),
     (["--set", "kafka.security=sasl_tls"], "kafka.username is needed"),
+    (["--set", "kafka.password=p"], "kafka.ca, kafka.username and kafka.password are for TLS"),
     (["--set", "kafka.security=sasl_tls,kafka.username=u,secrets.create=true,redis.url=redis://r"], "kafka.password is needed"),
     (["--set", "secrets.create=true,redis.url=redis://r"], "account.databaseUrl is needed"),
     ([*MINIKUBE, "--set", "migrations.mode=hook"], "migrations.mode must be `job`"),

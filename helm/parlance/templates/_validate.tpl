@@ -47,6 +47,9 @@
 {{- if not $v.kafka.brokers -}}
 {{- fail "kafka.brokers is needed, such as `broker-1:9092,broker-2:9092` (or devServers.enabled for a try)" -}}
 {{- end -}}
+{{- if and (eq $v.kafka.security "plaintext") (or $v.kafka.ca $v.kafka.username $v.kafka.password) -}}
+{{- fail "kafka.ca, kafka.username and kafka.password are for TLS: set kafka.security to `tls` or `sasl_tls`" -}}
+{{- end -}}
 {{- if and (eq $v.kafka.security "sasl_tls") (not $v.kafka.username) -}}
 {{- fail "kafka.username is needed with kafka.security `sasl_tls`" -}}
 {{- end -}}
