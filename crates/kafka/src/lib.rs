@@ -98,8 +98,10 @@ impl ClientContext for Context {
         };
         if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
             *warned = Some(Instant::now());
+            let complaint = self.complaint.lock().ok().and_then(|line| line.clone());
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
+                complaint,
                 "Kafka is away: {reason}"
             );
         }
