@@ -144,11 +144,11 @@ fn base(settings: &KafkaSettings, client_id: &str) -> ClientConfig {
     }
     // The name of a broker is checked by default.
     config.set("security.protocol", "ssl");
-    let authorities = match settings.ca.as_str() {
-        "" => ("ssl.ca.location", "probe"),
-        ca => ("ssl.ca.pem", ca),
+    match settings.ca.as_str() {
+        // The OpenSSL that is built in knows no place of this system.
+        "" => config.set("ssl.ca.location", "probe"),
+        ca => config.set("ssl.ca.pem", ca),
     };
-    config.set(authorities.0, authorities.1);
     if settings.security == Security::SaslTls {
         config
             .set("security.protocol", "sasl_ssl")
